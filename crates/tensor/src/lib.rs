@@ -1,0 +1,22 @@
+//! Tensors that remember how they were made.
+//!
+//! A [`Tensor`] is a shape and a contiguous run of f32 numbers. Operations are methods, one file
+//! each under `ops/`: forward, backward and the finite-difference test of the one by the other.
+//! A tensor is *tracked* if it was made from a tracked one; [`Tensor::tracked`] begins a track
+//! and [`Tensor::backward`] follows it home. Code that computes does not know the difference.
+//!
+//! This crate knows no layer and no file. Shapes that do not fit are bugs and panic with both.
+
+pub mod gradcheck;
+mod ops;
+mod pool;
+pub mod rng;
+mod tape;
+mod tensor;
+
+pub use aquatint_kernels::{Precision, cpu, optimizer};
+pub use ops::{Conv2dOptions, Mask};
+pub use pool::release as release_idle_memory;
+pub use rng::Rng;
+pub use tape::Grads;
+pub use tensor::Tensor;

@@ -1,0 +1,81 @@
+//! Scaled dot-product attention over several heads.
+
+use aquatint_kernels::attention::{self, AttentionShape};
+
+use crate::Tensor;
+use crate::pool::Buffer;
+
+/// Which keys a query may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// All of them.
+    None,
+    /// Those at its own position and before: text encoders.
+    Causal,
+}
+
+impl Tensor {
+    /// `softmax(q·kᵀ / √d) · v` in each of `heads` heads (Vaswani et al. 2017, equation 1).
+    ///
+    /// self is q `[B, Tq, C]`, k and v are `[B, Tk, C]`; heads lie side by side in the channels,
+    /// d = C / heads. → `[B, Tq, C]`.
+    #[track_caller]
+    pub fn attention(&self, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -> Tensor {
+        let (&[batch, tq, c], &[kb, tk, kc]) = (self.shape(), k.shape()) else {
+            panic!("attention: q {:?}, k {:?}", self.shape(), k.shape())
+        };
+        assert!(
+            batch == kb && c == kc && k.shape() == v.shape() && c % heads == 0,
+            "attention with {heads} heads: q {:?}, k {:?}, v {:?}",
+            self.shape(),
+            k.shape(),
+            v.shape()
+        );
+        let d = c / heads;
+        let s = AttentionShape { batch, heads, tq, tk, d, causal: mask == Mask::Causal };
+        let scale = 1.0 / (d as f32).sqrt();
+        let mut out = Buffer::stale(self.len());
+        let (q, k, v) = (self, k, v);
+        attention::attention(&s, scale, q.data(), k.data(), v.data(), &mut out);
+        let out = Tensor::from_buffer(out, self.shape());
+        let saved = [q.detach(), k.detach(), v.detach(), out.clone()];
+        out.with_backward([Some(q), Some(k), Some(v)], move |dy, needed| {
+            let [q, k, v, out] = &saved;
+            let [mut dq, mut dk, mut dv] = [q, k, v].map(|t| Buffer::stale(t.len()));
+            attention::attention_grad(
+                &s,
+                scale,
+                q.data(),
+                k.data(),
+                v.data(),
+                out.data(),
+                dy.data(),
+                &mut dq,
+                &mut dk,
+                &mut dv,
+            );
+            let [a, b, c] = needed;
+            [
+                a.then(|| Tensor::from_buffer(dq, q.shape())),
+                b.then(|| Tensor::from_buffer(dk, k.shape())),
+                c.then(|| Tensor::from_buffer(dv, v.shape())),
+            ]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mask;
+    use crate::Rng;
+    use crate::gradcheck::gradcheck;
+
+    #[test]
+    fn gradients() {
+        let mut rng = Rng::new(5);
+        let inputs = [rng.randn(&[2, 5, 8]), rng.randn(&[2, 7, 8]), rng.randn(&[2, 7, 8])];
+        gradcheck(&inputs, 3e-3, |t| t[0].attention(&t[1], &t[2], 2, Mask::None));
+        let inputs = [rng.randn(&[2, 5, 8]), rng.randn(&[2, 5, 8]), rng.randn(&[2, 5, 8])];
+        gradcheck(&inputs, 3e-3, |t| t[0].attention(&t[1], &t[2], 4, Mask::Causal));
+    }
+}

@@ -1,0 +1,18 @@
+//! The operations, one file each: forward, backward, gradient check.
+
+mod arithmetic;
+mod attention;
+mod broadcast;
+mod conv2d;
+mod embedding;
+mod layout;
+mod linear;
+mod loss;
+mod norm;
+mod optimizer;
+mod reduce;
+mod unary;
+mod upsample;
+
+pub use attention::Mask;
+pub use conv2d::Conv2dOptions;

@@ -1,0 +1,190 @@
+//! The tensor itself: shape, numbers, and the way back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aquatint_kernels::Precision;
+
+use crate::pool::Buffer;
+use crate::tape::{Node, Track};
+
+/// A contiguous array of f32 numbers with a shape. Cloning is cheap: the numbers are shared.
+#[derive(Clone)]
+pub struct Tensor {
+    shape: Arc<[usize]>,
+    data: Arc<Buffer>,
+    track: Option<Track>,
+    precision: Precision,
+}
+
+impl Tensor {
+    /// A tensor of these numbers, in row-major order.
+    ///
+    /// # Panics
+    /// If `values` does not hold as many numbers as `shape` says.
+    #[track_caller]
+    pub fn new(values: Vec<f32>, shape: &[usize]) -> Self {
+        Self::from_buffer(values.into(), shape)
+    }
+
+    #[track_caller]
+    pub(crate) fn from_buffer(data: Buffer, shape: &[usize]) -> Self {
+        assert_eq!(
+            data.len(),
+            shape.iter().product::<usize>(),
+            "{} numbers cannot have shape {shape:?}",
+            data.len()
+        );
+        Self { shape: shape.into(), data: Arc::new(data), track: None, precision: Precision::F32 }
+    }
+
+    /// Zeros.
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self::from_buffer(Buffer::zeros(shape.iter().product()), shape)
+    }
+
+    /// One number everywhere.
+    pub fn full(shape: &[usize], value: f32) -> Self {
+        let mut data = Buffer::stale(shape.iter().product());
+        data.fill(value);
+        Self::from_buffer(data, shape)
+    }
+
+    /// The number at each row-major index, from a function.
+    pub fn from_fn(shape: &[usize], value: impl FnMut(usize) -> f32) -> Self {
+        Self::new((0..shape.iter().product()).map(value).collect(), shape)
+    }
+
+    /// The sizes of the dimensions, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The size of dimension `i`.
+    #[track_caller]
+    pub fn dim(&self, i: usize) -> usize {
+        self.shape[i]
+    }
+
+    /// The size of the last dimension (channels).
+    pub fn channels(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// The product of all dimensions but the last.
+    pub fn rows(&self) -> usize {
+        self.len() / self.channels().max(1)
+    }
+
+    /// How many numbers there are.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The numbers in row-major order.
+    pub fn to_vec(&self) -> Vec<f32> {
+        self.data.to_vec()
+    }
+
+    /// The only number of a tensor that holds one.
+    #[track_caller]
+    pub fn item(&self) -> f32 {
+        assert_eq!(self.len(), 1, "item() of a tensor of shape {:?}", self.shape);
+        self.data[0]
+    }
+
+    pub(crate) fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The numbers, to be changed: copied first if anyone else holds them.
+    pub(crate) fn data_mut(&mut self) -> &mut [f32] {
+        if Arc::get_mut(&mut self.data).is_none() {
+            self.data = Arc::new(Buffer::copy_of(&self.data));
+        }
+        Arc::get_mut(&mut self.data).expect("just made unique")
+    }
+
+    /// The same numbers under another shape of the same size. Differentiable.
+    #[track_caller]
+    pub fn reshape(&self, shape: &[usize]) -> Self {
+        assert_eq!(
+            self.len(),
+            shape.iter().product::<usize>(),
+            "cannot reshape {:?} to {shape:?}",
+            self.shape
+        );
+        let old = self.shape.clone();
+        let mut out = self.clone();
+        out.shape = shape.into();
+        out.track = Node::record([Some(self)], move |dy, _| [Some(dy.reshape(&old))]);
+        out
+    }
+
+    /// The same numbers, forgetting how they were made.
+    pub fn detach(&self) -> Self {
+        Self { track: None, ..self.clone() }
+    }
+
+    /// The same numbers as the beginning of a new track: [`Tensor::backward`] will find the
+    /// gradient with respect to this tensor.
+    pub fn tracked(&self) -> Self {
+        Self { track: Some(Node::leaf()), ..self.clone() }
+    }
+
+    /// Whether the gradient with respect to this tensor is wanted or flows through it.
+    pub fn is_tracked(&self) -> bool {
+        self.track.is_some()
+    }
+
+    pub(crate) fn track(&self) -> Option<&Track> {
+        self.track.as_ref()
+    }
+
+    /// For a weight: the precision in which products with it are formed.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The same weight, used in another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// The result of an operation on `inputs`: its numbers, and how the gradient of the result
+    /// (the closure's first argument) becomes gradients of those inputs that need one (the
+    /// second). There is no way to make a result without saying this.
+    #[track_caller]
+    pub(crate) fn from_op<const N: usize>(
+        inputs: [Option<&Tensor>; N],
+        shape: &[usize],
+        data: Buffer,
+        backward: impl Fn(&Tensor, [bool; N]) -> [Option<Tensor>; N] + Send + Sync + 'static,
+    ) -> Self {
+        Self::from_buffer(data, shape).with_backward(inputs, backward)
+    }
+
+    /// This result of an operation on `inputs`, with its way back as in [`Tensor::from_op`]:
+    /// for operations whose backward needs their result.
+    pub(crate) fn with_backward<const N: usize>(
+        self,
+        inputs: [Option<&Tensor>; N],
+        backward: impl Fn(&Tensor, [bool; N]) -> [Option<Tensor>; N] + Send + Sync + 'static,
+    ) -> Self {
+        Self { track: Node::record(inputs, backward), ..self }
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.data[..self.len().min(8)];
+        let more = if self.len() > shown.len() { ", …" } else { "" };
+        write!(f, "Tensor{:?} {shown:?}{more}", self.shape)
+    }
+}
