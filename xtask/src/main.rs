@@ -1,0 +1,43 @@
+//! Chores of the repository, run as `cargo xtask TASK`.
+//!
+//! Adding a task: one module with an `Args` struct and a `run` function, one variant of [`Task`],
+//! one arm in [`main`].
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod check;
+mod data;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the Aquatint repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every gate, cheapest first.
+    Check(check::Args),
+    /// Build a data set from pinned packages.
+    Data(data::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Check(args) => check::run(args),
+        Task::Data(args) => data::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
