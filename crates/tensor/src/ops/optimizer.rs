@@ -17,7 +17,7 @@ impl Tensor {
 
     /// `self = decay · self + (1 − decay) · source`.
     #[track_caller]
-    pub fn ema_update(&mut self, source: &Tensor, decay: f32) {
+    pub fn ema_update(&mut self, source: &Tensor, decay: f64) {
         assert_eq!(self.shape(), source.shape(), "moving average of a parameter");
         optimizer::ema(self.data_mut(), source.data(), decay);
     }

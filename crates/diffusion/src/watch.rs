@@ -1,0 +1,39 @@
+//! Watching a run and ending it: progress, previews and cancellation in one argument.
+
+use std::ops::ControlFlow;
+
+use aquatint_tensor::Tensor;
+
+/// One step of a sampler, after it was taken.
+pub struct Step<'a> {
+    /// Which step, from 0.
+    pub index: usize,
+    /// How many there are.
+    pub total: usize,
+    /// The noise before the step.
+    pub sigma: f64,
+    /// What the denoiser saw in it `[N, ..]`: a preview of the result.
+    pub denoised: &'a Tensor,
+}
+
+/// Is told of every step and can stop the run. `()` looks away; closures of a [`Step`] watch.
+pub trait Watch {
+    /// A step was taken. `Break` makes it the last one.
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        let _ = step;
+        ControlFlow::Continue(())
+    }
+
+    /// Whether the run is no longer wanted. Asked before every step, and by others in between.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl Watch for () {}
+
+impl<F: FnMut(Step<'_>) -> ControlFlow<()>> Watch for F {
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        self(step)
+    }
+}

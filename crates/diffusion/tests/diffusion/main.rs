@@ -1,0 +1,8 @@
+//! Tests across the whole crate: one program, so that it links once.
+
+mod convergence;
+mod gaussian;
+mod golden;
+mod identities;
+mod training;
+mod watching;
