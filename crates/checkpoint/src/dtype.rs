@@ -1,0 +1,85 @@
+//! How the numbers of a tensor are written in a file.
+
+use std::fmt;
+
+use half::{bf16, f16};
+
+/// An encoding that can be read into f32 and written from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DType {
+    /// IEEE single precision: exact.
+    F32,
+    /// IEEE half precision: 11 bits, largest number 65504.
+    F16,
+    /// The upper half of an f32: 8 bits, the range of f32.
+    Bf16,
+}
+
+impl DType {
+    /// Bytes of one number.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// The spelling in a safetensors header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+        }
+    }
+
+    /// Little-endian bytes as f32. `bytes` holds whole numbers.
+    pub(crate) fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => each(bytes, f32::from_le_bytes),
+            Self::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::Bf16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+        }
+    }
+
+    /// f32 as little-endian bytes, rounded to the nearest, ties to even.
+    pub(crate) fn encode(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => all(values, f32::to_le_bytes),
+            Self::F16 => all(values, |v| f16::from_f32(v).to_le_bytes()),
+            Self::Bf16 => all(values, |v| bf16::from_f32(v).to_le_bytes()),
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect()
+}
+
+fn all<const N: usize>(values: &[f32], bytes: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+    let mut out = vec![0; values.len() * N];
+    for (chunk, &value) in out.as_chunks_mut::<N>().0.iter_mut().zip(values) {
+        *chunk = bytes(value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_bit_patterns() {
+        assert_eq!(DType::F16.encode(&[1.0, -2.0, 65504.0]), [0, 0x3c, 0, 0xc0, 0xff, 0x7b]);
+        assert_eq!(DType::Bf16.encode(&[1.0, -2.0]), [0x80, 0x3f, 0, 0xc0]);
+        assert_eq!(DType::Bf16.decode(&[0x80, 0x3f, 0, 0xc0]), [1.0, -2.0]);
+        // 1 + 2^-8 lies between two bf16 numbers; the even one is 1.
+        assert_eq!(DType::Bf16.encode(&[1.0 + 1.0 / 256.0]), [0x80, 0x3f]);
+    }
+}

@@ -1,0 +1,61 @@
+//! Scaled dot-product attention (Vaswani et al. 2017, eq. 1), a block of queries at a time: the
+//! scores of all queries against all keys never exist at once.
+
+mod backward;
+mod forward;
+mod heads;
+mod softmax;
+#[cfg(test)]
+mod tests;
+
+pub use backward::attention_grad;
+pub use forward::attention;
+
+/// What [`attention`] works on: queries `[batch, tq, heads · d]`, keys and values
+/// `[batch, tk, heads · d]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Sequences.
+    pub batch: usize,
+    /// Heads, side by side in the last axis.
+    pub heads: usize,
+    /// Queries in a sequence.
+    pub tq: usize,
+    /// Keys and values in a sequence.
+    pub tk: usize,
+    /// Elements of one head.
+    pub d: usize,
+    /// Whether query i sees only keys 0..=i.
+    pub causal: bool,
+}
+
+/// Most scores held at once, in elements: half of a second-level cache.
+const SCORES: usize = 1 << 17;
+
+impl AttentionShape {
+    /// Elements of one token: all heads.
+    fn width(&self) -> usize {
+        self.heads * self.d
+    }
+
+    /// Queries whose scores are held at once.
+    fn block(&self) -> usize {
+        (SCORES / self.tk).clamp(16, 64)
+    }
+
+    /// How many keys a query sees: the first so many.
+    fn seen(&self, query: usize) -> usize {
+        if self.causal { self.tk.min(query + 1) } else { self.tk }
+    }
+
+    /// Panics unless the slices have the lengths that the sizes ask for.
+    #[track_caller]
+    fn check(&self, like_q: &[usize], like_k: &[usize]) {
+        assert!(self.tk > 0, "attention without keys: {self:?}");
+        let (q, k) = (self.batch * self.tq * self.width(), self.batch * self.tk * self.width());
+        assert!(
+            like_q.iter().all(|&len| len == q) && like_k.iter().all(|&len| len == k),
+            "queries {like_q:?} and keys {like_k:?} for {self:?}"
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! Against plain loops in f64, which also give the gradients by differences.
+
+use super::*;
+use crate::cpu::{Isa, available};
+use crate::testing::{
+    assert_close, assert_gradient, assert_same_on_any_number_of_threads, random, wide,
+};
+
+/// Attention in f64, one query after the other.
+fn reference(s: &AttentionShape, scale: f64, q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
+    let (d, width) = (s.d, s.heads * s.d);
+    let mut out = vec![0.0; q.len()];
+    for (i, out) in out.chunks_exact_mut(d).enumerate() {
+        let (token, head) = (i / s.heads, i % s.heads);
+        let (sequence, query) = (token / s.tq, token % s.tq);
+        let keys = if s.causal { s.tk.min(query + 1) } else { s.tk };
+        let of_key =
+            |x: &[f64], j: usize, e: usize| x[(sequence * s.tk + j) * width + head * d + e];
+        let weights: Vec<f64> = (0..keys)
+            .map(|j| (0..d).map(|e| q[i * d + e] * of_key(k, j, e)).sum::<f64>() * scale)
+            .collect();
+        let max = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = weights.iter().map(|w| (w - max).exp()).sum();
+        for (j, w) in weights.iter().enumerate() {
+            for e in 0..d {
+                out[e] += (w - max).exp() / total * of_key(v, j, e);
+            }
+        }
+    }
+    out
+}
+
+/// One block of queries and several, odd sizes, cross-attention, one key, causal.
+fn shapes() -> Vec<AttentionShape> {
+    let sizes = [
+        (1, 1, 1, 1, 1),
+        (2, 3, 5, 7, 4),
+        (2, 2, 17, 1, 3),
+        (1, 2, 70, 77, 20),
+        (2, 2, 19, 130, 5),
+        (1, 1, 130, 130, 9),
+        (2, 4, 16, 16, 32),
+    ];
+    let shape =
+        |(batch, heads, tq, tk, d), causal| AttentionShape { batch, heads, tq, tk, d, causal };
+    sizes.into_iter().flat_map(|size| [false, true].map(|causal| shape(size, causal))).collect()
+}
+
+struct Case {
+    scale: f32,
+    q: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+    dout: Vec<f32>,
+}
+
+fn case(s: &AttentionShape) -> Case {
+    let (q, k) = (s.batch * s.tq * s.heads * s.d, s.batch * s.tk * s.heads * s.d);
+    // A scale larger than usual makes the probabilities differ.
+    let scale = 3.0 / (s.d as f32).sqrt();
+    Case { scale, q: random(1, q), k: random(2, k), v: random(3, k), dout: random(4, q) }
+}
+
+/// out, dq, dk, dv.
+fn run(s: &AttentionShape, c: &Case) -> [Vec<f32>; 4] {
+    let nan = |len| vec![f32::NAN; len];
+    let (mut out, mut dq) = (nan(c.q.len()), nan(c.q.len()));
+    let (mut dk, mut dv) = (nan(c.k.len()), nan(c.k.len()));
+    attention(s, c.scale, &c.q, &c.k, &c.v, &mut out);
+    attention_grad(s, c.scale, &c.q, &c.k, &c.v, &out, &c.dout, &mut dq, &mut dk, &mut dv);
+    [out, dq, dk, dv]
+}
+
+#[test]
+fn result_and_gradients_equal_the_reference() {
+    for s in shapes() {
+        let c = case(&s);
+        let [out, dq, dk, dv] = run(&s, &c);
+        let (scale, q, k, v) = (f64::from(c.scale), wide(&c.q), wide(&c.k), wide(&c.v));
+        assert_close(&out, &reference(&s, scale, &q, &k, &v), 2e-6);
+        let objective = |q: &[f64], k: &[f64], v: &[f64]| -> f64 {
+            let out = reference(&s, scale, q, k, v);
+            out.iter().zip(&c.dout).map(|(out, &dout)| out * f64::from(dout)).sum()
+        };
+        assert_gradient(&q, &dq, 1e-5, |q| objective(q, &k, &v));
+        assert_gradient(&k, &dk, 1e-5, |k| objective(&q, k, &v));
+        assert_gradient(&v, &dv, 1e-5, |v| objective(&q, &k, v));
+    }
+}
+
+#[test]
+fn large_scores_do_not_overflow() {
+    let s = AttentionShape { batch: 1, heads: 1, tq: 2, tk: 3, d: 1, causal: false };
+    let (q, k, v) = ([1.0, -1.0], [3e37, 2e37, -3e37], [1.0, 2.0, 3.0]);
+    let mut out = [f32::NAN; 2];
+    attention(&s, 1.0, &q, &k, &v, &mut out);
+    assert_eq!(out, [1.0, 3.0]);
+}
+
+#[test]
+fn later_keys_do_not_reach_a_causal_query() {
+    let s = AttentionShape { batch: 1, heads: 2, tq: 77, tk: 77, d: 8, causal: true };
+    let mut c = case(&s);
+    let [before, ..] = run(&s, &c);
+    let token_40 = 40 * 16;
+    c.k[token_40..].iter_mut().for_each(|k| *k *= -5.0);
+    c.v[token_40..].iter_mut().for_each(|v| *v += 7.0);
+    let [after, ..] = run(&s, &c);
+    assert_eq!(before[..token_40], after[..token_40]);
+    assert_ne!(before[token_40..], after[token_40..]);
+}
+
+#[test]
+fn no_query_gives_keys_no_gradient() {
+    let s = AttentionShape { batch: 2, heads: 1, tq: 0, tk: 2, d: 2, causal: false };
+    let [out, dq, dk, dv] = run(&s, &case(&s));
+    assert!(out.is_empty() && dq.is_empty());
+    assert_eq!([dk, dv], [[0.0; 8], [0.0; 8]]);
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_rows() {
+    for n in [1, 33, 1000] {
+        let run = |isa| {
+            let (mut p, mut dp) = (random(5, n), random(6, n));
+            let total = softmax::exponentials(isa, &mut p);
+            softmax::score_grad(isa, &mut p, 1.0 / total, &mut dp, 0.25);
+            let dot = softmax::row_dot(isa, &p, &dp);
+            (p, dp, total, dot)
+        };
+        assert!(available().all(|isa| run(isa) == run(Isa::Portable)));
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for s in shapes() {
+        let c = case(&s);
+        assert_same_on_any_number_of_threads(|| run(&s, &c).concat());
+    }
+}
+
+#[test]
+#[should_panic(expected = "queries [2, 2] and keys [3, 4]")]
+fn lengths_that_differ_are_refused() {
+    let s = AttentionShape { batch: 1, heads: 1, tq: 2, tk: 3, d: 1, causal: false };
+    attention(&s, 1.0, &[0.0; 2], &[0.0; 3], &[0.0; 4], &mut [0.0; 2]);
+}

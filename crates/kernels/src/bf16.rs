@@ -1,0 +1,136 @@
+//! Rounding to bf16, the upper half of an f32, and pairs of bf16 in a 32-bit word.
+//!
+//! The half with the lower address, the first of a pair, is the lower half of the word.
+
+use crate::cpu::Isa;
+
+/// `x` rounded to the nearest bf16, ties to even, as 16 bits.
+#[inline(always)]
+pub(crate) fn round(x: f32) -> u32 {
+    let bits = x.to_bits();
+    // A NaN must not be rounded up to infinity: keep its upper bits and make it quiet.
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    if x.is_nan() { bits >> 16 | 0x40 } else { rounded }
+}
+
+/// `out[i] = x[i]` rounded to bf16, still as f32.
+pub(crate) fn rounded(x: &[f32], out: &mut [f32]) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out = f32::from_bits(round(x) << 16);
+    }
+}
+
+/// `x[i]` rounded to bf16, still as f32.
+pub(crate) fn round_in_place(x: &mut [f32]) {
+    for x in x {
+        *x = f32::from_bits(round(*x) << 16);
+    }
+}
+
+/// `out[i]` = the pair `(x[2 i], x[2 i + 1])`; an odd last element is paired with 0.
+pub(crate) fn pack(isa: Isa, x: &[f32], out: &mut [u32]) {
+    assert_eq!(out.len(), x.len().div_ceil(2), "pairs from {} elements", x.len());
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512Bf16 {
+        done = x.len() / 32 * 16;
+        // SAFETY: the machine has the instructions.
+        unsafe { avx512::pack(&x[..2 * done], &mut out[..done]) };
+    }
+    let _ = isa;
+    for (out, x) in out[done..].iter_mut().zip(x[2 * done..].chunks(2)) {
+        *out = round(x[0]) | x.get(1).map_or(0, |&x| round(x) << 16);
+    }
+}
+
+/// `out[i]` = the pair `(low[i], high[i])`; without `high`, pairs with 0.
+pub(crate) fn interleave(isa: Isa, low: &[f32], high: Option<&[f32]>, out: &mut [u32]) {
+    assert_eq!(low.len(), out.len(), "pairs");
+    let mut done = 0;
+    if let Some(high) = high {
+        assert_eq!(high.len(), out.len(), "pairs");
+        #[cfg(target_arch = "x86_64")]
+        if isa == Isa::Avx512Bf16 {
+            done = out.len() / 16 * 16;
+            // SAFETY: the machine has the instructions.
+            unsafe { avx512::interleave(&low[..done], &high[..done], &mut out[..done]) };
+        }
+    }
+    let _ = isa;
+    for i in done..out.len() {
+        out[i] = round(low[i]) | high.map_or(0, |high| round(high[i]) << 16);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+    use std::mem::transmute;
+
+    /// 16 pairs for every 32 elements.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub fn pack(x: &[f32], out: &mut [u32]) {
+        for (x, out) in x.chunks_exact(32).zip(out.chunks_exact_mut(16)) {
+            // SAFETY: 32 elements are read, 16 words written; every bit pattern is an integer.
+            unsafe {
+                let (low, high) = (_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x[16..].as_ptr()));
+                let halves: __m512i = transmute(_mm512_cvtne2ps_pbh(high, low));
+                _mm512_storeu_si512(out.as_mut_ptr().cast(), halves);
+            }
+        }
+    }
+
+    /// Pairs from two rows.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub fn interleave(low: &[f32], high: &[f32], out: &mut [u32]) {
+        let rows = low.chunks_exact(16).zip(high.chunks_exact(16));
+        for ((low, high), out) in rows.zip(out.chunks_exact_mut(16)) {
+            // SAFETY: 16 elements of each row are read, 16 words written.
+            unsafe {
+                let low: __m256i = transmute(_mm512_cvtneps_pbh(_mm512_loadu_ps(low.as_ptr())));
+                let high: __m256i = transmute(_mm512_cvtneps_pbh(_mm512_loadu_ps(high.as_ptr())));
+                let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(high));
+                let pairs = _mm512_or_si512(_mm512_cvtepu16_epi32(low), high);
+                _mm512_storeu_si512(out.as_mut_ptr().cast(), pairs);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu;
+    use crate::test_values::values;
+
+    #[test]
+    fn rounds_to_nearest_even_and_keeps_nan() {
+        assert_eq!(round(1.0), 0x3f80);
+        assert_eq!(round(f32::from_bits(0x3f80_8000)), 0x3f80);
+        assert_eq!(round(f32::from_bits(0x3f81_8000)), 0x3f82);
+        assert_eq!(round(f32::from_bits(0x3f80_8001)), 0x3f81);
+        assert_eq!(round(f32::INFINITY), 0x7f80);
+        assert!(f32::from_bits(round(f32::from_bits(0x7f80_0001)) << 16).is_nan());
+    }
+
+    #[test]
+    fn variants_agree() {
+        for isa in cpu::available() {
+            for len in [1, 16, 31, 32, 67] {
+                let (low, mut high) = (values(1, len), values(2, len));
+                high[len / 2] = f32::NAN;
+                let mut out = vec![0; len];
+                interleave(isa, &low, Some(&high), &mut out);
+                for i in 0..len {
+                    assert_eq!(out[i], round(low[i]) | round(high[i]) << 16, "{isa:?} {len} {i}");
+                }
+                let mut out = vec![0; len.div_ceil(2)];
+                pack(isa, &low, &mut out);
+                for i in 0..out.len() {
+                    let high = low.get(2 * i + 1).map_or(0, |&x| round(x) << 16);
+                    assert_eq!(out[i], round(low[2 * i]) | high, "{isa:?} {len} {i}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! 2-D convolution on channels-last rows, forward and both gradients.
+
+use crate::cpu::{self, Isa};
+use crate::{Precision, gemm};
+
+mod forward;
+mod input_grad;
+mod pixel_pairs;
+pub mod reference;
+mod weight_grad;
+mod windows;
+
+/// The sizes of a convolution: x `[n, h, w, c]`, weight `[o, c, kh, kw]`, y `[n, oh, ow, o]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dShape {
+    /// Pictures.
+    pub n: usize,
+    /// Input height.
+    pub h: usize,
+    /// Input width.
+    pub w: usize,
+    /// Input channels.
+    pub c: usize,
+    /// Output channels.
+    pub o: usize,
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Step in both directions.
+    pub stride: usize,
+    /// Zeros around the input: top, bottom, left, right.
+    pub padding: [usize; 4],
+}
+
+impl Conv2dShape {
+    /// Output height and width.
+    pub fn output(&self) -> [usize; 2] {
+        let [top, bottom, left, right] = self.padding;
+        [
+            (self.h + top + bottom - self.kernel[0]) / self.stride + 1,
+            (self.w + left + right - self.kernel[1]) / self.stride + 1,
+        ]
+    }
+
+    /// Elements of x, w and y.
+    fn lengths(&self) -> [usize; 3] {
+        let [oh, ow] = self.output();
+        [
+            self.n * self.h * self.w * self.c,
+            self.o * self.c * self.taps(),
+            self.n * oh * ow * self.o,
+        ]
+    }
+
+    /// Positions in the kernel.
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Whether the convolution is a product of matrices: pixels as rows, as they lie.
+    fn is_linear(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == 1 && self.padding == [0; 4]
+    }
+
+    /// The sizes of that product.
+    fn linear(&self) -> [usize; 3] {
+        [self.n * self.h * self.w, self.c, self.o]
+    }
+
+    /// Panics unless the slices have the lengths of `[x, w, y]`.
+    #[track_caller]
+    fn check(&self, lengths: [usize; 3]) {
+        assert_eq!(lengths, self.lengths(), "elements of x, w, y for {self:?}");
+    }
+}
+
+/// `y = conv2d(x, w) + bias`.
+///
+/// # Panics
+/// If a slice has another length than its shape.
+#[track_caller]
+pub fn conv2d(
+    precision: Precision,
+    s: &Conv2dShape,
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    s.check([x.len(), w.len(), y.len()]);
+    if let Some(bias) = bias {
+        assert_eq!(bias.len(), s.o, "elements of the bias for {s:?}");
+    }
+    if s.is_linear() {
+        return gemm::linear(precision, x, w, bias, y, s.linear());
+    }
+    forward::run(cpu::isa(), precision, s, x, w, bias, y);
+}
+
+/// The gradient of the input, from that of the output.
+///
+/// # Panics
+/// If a slice has another length than its shape.
+#[track_caller]
+pub fn conv2d_input_grad(
+    precision: Precision,
+    s: &Conv2dShape,
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+) {
+    s.check([dx.len(), w.len(), dy.len()]);
+    if s.is_linear() {
+        return gemm::linear_input_grad(precision, dy, w, dx, s.linear());
+    }
+    input_grad::run(cpu::isa(), precision, s, dy, w, dx);
+}
+
+/// The gradient of the weight `[o, c, kh, kw]`, from that of the output.
+///
+/// # Panics
+/// If a slice has another length than its shape.
+#[track_caller]
+pub fn conv2d_weight_grad(
+    precision: Precision,
+    s: &Conv2dShape,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+) {
+    s.check([x.len(), dw.len(), dy.len()]);
+    if s.is_linear() {
+        return gemm::linear_weight_grad(precision, x, dy, dw, s.linear());
+    }
+    weight_grad::run(cpu::isa(), precision, s, x, dy, dw);
+}
+
+#[cfg(test)]
+mod tests;

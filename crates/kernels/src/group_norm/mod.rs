@@ -1,0 +1,79 @@
+//! Group normalisation (Wu and He 2018), fused with the SiLU that follows it in every ResNet
+//! block.
+
+mod grad;
+mod moments;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use crate::cpu::{Isa, isa};
+use crate::math::{self, per_isa};
+use rayon::prelude::*;
+
+pub use grad::group_norm_grad;
+pub use shape::GroupNormShape;
+
+/// Normalises each group of each picture to mean 0 and variance 1, then applies `weight` and
+/// `bias` (`[c]` both), then SiLU if the shape says so. x and out are `[n, pixels, c]`; `stats`
+/// `[n, groups, 2]` receives mean and 1 / deviation.
+#[track_caller]
+pub fn group_norm(
+    s: &GroupNormShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+    stats: &mut [f32],
+) {
+    s.check(&[x.len(), out.len()], &[weight.len(), bias.len()], stats.len());
+    group_norm_on(isa(), s, x, weight, bias, out, stats);
+}
+
+fn group_norm_on(
+    isa: Isa,
+    s: &GroupNormShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+    stats: &mut [f32],
+) {
+    let moments = moments::moments(isa, s, x);
+    // Of each group: the mean as an f32, what that rounding has taken away, and 1 / deviation.
+    let groups: Vec<[f32; 3]> = moments
+        .iter()
+        .map(|m| [m.mean as f32, (m.mean - f64::from(m.mean as f32)) as f32, m.rstd(s.eps) as f32])
+        .collect();
+    for (stats, group) in stats.as_chunks_mut::<2>().0.iter_mut().zip(&groups) {
+        *stats = [group[0], group[2]];
+    }
+    s.blocks_mut(out).into_par_iter().enumerate().for_each(|(block, out)| {
+        let groups = &groups[s.picture_of(block) * s.groups..][..s.groups];
+        // The mean is subtracted first and its rounding made up for in the shift: with
+        // `x · scale + shift` the digits that x and the mean have in common would be lost.
+        let mean = s.row(|g, _| groups[g][0]);
+        let scale = s.row(|g, c| groups[g][2] * weight[c]);
+        let shift = s.row(|g, c| bias[c] - groups[g][1] * groups[g][2] * weight[c]);
+        let x = s.block(x, block);
+        if s.silu {
+            normalize(isa, x, &mean, &scale, &shift, out, math::silu);
+        } else {
+            normalize(isa, x, &mean, &scale, &shift, out, |y| y);
+        }
+    });
+}
+
+per_isa! {
+    fn normalize<F: Fn(f32) -> f32>(
+        x: &[f32], mean: &[f32], scale: &[f32], shift: &[f32], out: &mut [f32], f: F,
+    ) {
+        for (x, out) in x.chunks(mean.len()).zip(out.chunks_mut(mean.len())) {
+            for ((((out, &x), &mean), &scale), &shift) in
+                out.iter_mut().zip(x).zip(mean).zip(scale).zip(shift)
+            {
+                *out = f((x - mean) * scale + shift);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The floor of Aquatint: loops over slices and sizes, nothing else.
+//!
+//! One file an operation. In each: `reference` (plain loops that define the operation), the
+//! instruction sets, the choice between them at run time, tests of every variant against the
+//! reference. This is the only crate with `unsafe`.
+//!
+//! Shapes: activations are channels-last, `[N, H, W, C]` or `[B, T, C]`, always contiguous;
+//! weights keep PyTorch's layouts, `[O, I, kh, kw]` and `[out, in]`.
+//!
+//! Work is cut, and sums are ordered, by the sizes alone, never by the number of threads: the
+//! same inputs give the same bits on one thread and on many.
+#![allow(unsafe_code)]
+
+pub mod attention;
+mod bf16;
+pub mod conv2d;
+pub mod cpu;
+pub mod elementwise;
+pub mod gemm;
+pub mod group_norm;
+mod lanes;
+pub mod layer_norm;
+pub mod loss;
+mod math;
+mod microkernel;
+pub mod optimizer;
+pub mod parallel;
+pub mod reduce;
+#[cfg(test)]
+mod testing;
+mod scratch;
+#[cfg(test)]
+mod test_values;
+pub mod upsample;
+
+/// The type in which products are formed. Sums are always f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// f32 products: agrees with PyTorch's f32 to rounding.
+    #[default]
+    F32,
+    /// Operands rounded to bf16 (AVX-512 BF16 where the chip has it), sums in f32.
+    Bf16,
+}

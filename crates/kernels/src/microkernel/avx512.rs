@@ -1,0 +1,74 @@
+//! AVX-512: tiles of up to 14 × 32 f32, 28 of the 32 registers.
+
+use std::arch::x86_64::*;
+
+type V = __m512;
+type Mask = __mmask16;
+
+const LANES: usize = 16;
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn zero() -> V {
+    _mm512_setzero_ps()
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn splat(x: f32) -> V {
+    _mm512_set1_ps(x)
+}
+
+/// Bits for the first `count` lanes, or all.
+#[inline]
+fn mask(count: usize) -> Mask {
+    if count >= LANES { !0 } else { (1 << count) - 1 }
+}
+
+/// # Safety
+/// The lanes of `mask` are readable.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load(mask: Mask, from: *const f32) -> V {
+    // SAFETY: lanes outside the mask are not read.
+    unsafe { _mm512_maskz_loadu_ps(mask, from) }
+}
+
+/// # Safety
+/// The lanes of `mask` are writable.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn store(mask: Mask, to: *mut f32, x: V) {
+    // SAFETY: lanes outside the mask are not written.
+    unsafe { _mm512_mask_storeu_ps(to, mask, x) }
+}
+
+/// # Safety
+/// `from` is readable.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn broadcast(from: *const f32) -> V {
+    // SAFETY: given.
+    _mm512_set1_ps(unsafe { *from })
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn fma(a: V, b: V, sum: V) -> V {
+    _mm512_fmadd_ps(a, b, sum)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn mul(a: V, b: V) -> V {
+    _mm512_mul_ps(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add(a: V, b: V) -> V {
+    _mm512_add_ps(a, b)
+}
+
+microkernels!(#[target_feature(enable = "avx512f")]);
+kernel_table!(false, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);

@@ -1,0 +1,26 @@
+//! Work cut by size, never by thread count.
+
+use rayon::prelude::*;
+
+/// Calls `work(i, chunk)` for the `i`-th run of `chunk` elements of `out`, on all threads.
+/// One chunk runs on the calling thread without touching the pool.
+pub fn chunks(out: &mut [f32], chunk: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    if out.len() <= chunk {
+        if !out.is_empty() {
+            work(0, out);
+        }
+        return;
+    }
+    out.par_chunks_mut(chunk).enumerate().for_each(|(i, c)| work(i, c));
+}
+
+/// Calls `work(i)` for `0..count` on all threads.
+pub fn tasks(count: usize, work: impl Fn(usize) + Sync + Send) {
+    if count == 1 {
+        return work(0);
+    }
+    (0..count).into_par_iter().with_max_len(1).for_each(work);
+}
+
+/// How many elements of an element-wise loop are worth a task of their own.
+pub const ELEMENTWISE_CHUNK: usize = 1 << 15;

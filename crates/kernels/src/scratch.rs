@@ -1,0 +1,81 @@
+//! Buffers that are used again instead of being allocated for every call.
+//!
+//! A fresh large allocation costs a page fault for every 4 KiB, which for packed weights is more
+//! than the packing. What a buffer holds when it is taken is unspecified.
+
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// One cache line: gives the buffers their alignment.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u32; 16]);
+
+/// Most buffers that wait for another use.
+const KEPT: usize = 48;
+
+static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+
+/// A buffer of words, aligned to a cache line; goes back to the pool when dropped.
+pub(crate) struct Scratch {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Scratch {
+    /// A buffer of `len` words with unspecified contents.
+    pub fn take(len: usize) -> Self {
+        let needed = len.div_ceil(16);
+        let mut lines = {
+            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+            let fits = (0..pool.len()).filter(|&i| pool[i].len() >= needed);
+            match fits.min_by_key(|&i| pool[i].len()) {
+                Some(i) => pool.swap_remove(i),
+                None => Vec::new(),
+            }
+        };
+        if lines.len() < needed {
+            lines = vec![Line([0; 16]); needed.next_power_of_two().min(needed + (1 << 16))];
+        }
+        Self { lines, len }
+    }
+
+    /// The words.
+    pub fn words(&self) -> &[u32] {
+        // SAFETY: `Line` is 16 words without padding, and `len` words fit in the lines.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+
+    /// The words, to write.
+    pub fn words_mut(&mut self) -> &mut [u32] {
+        // SAFETY: as for `words`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+
+    /// The words as f32, to write.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as for `words_mut`; u32 and f32 have one size and alignment, and every bit
+        // pattern is an f32.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < KEPT {
+            pool.push(std::mem::take(&mut self.lines));
+        }
+    }
+}
+
+/// [`crate::parallel::chunks`] for words.
+pub(crate) fn word_chunks(out: &mut [u32], chunk: usize, work: impl Fn(usize, &mut [u32]) + Sync) {
+    if out.len() <= chunk {
+        if !out.is_empty() {
+            work(0, out);
+        }
+        return;
+    }
+    out.par_chunks_mut(chunk).enumerate().for_each(|(i, out)| work(i, out));
+}

@@ -1,0 +1,29 @@
+//! The networks of latent diffusion: text and vision towers, U-Net, autoencoder.
+//!
+//! Each is a struct of layers and a `forward`, a pure function of weights and inputs. The shapes
+//! were checked when the weights were loaded, so `forward` returns no `Result`: what does not fit
+//! is a bug and panics. Names and structure are diffusers' and transformers', so that the path of
+//! a field is the name of its weight in their checkpoints; configurations are their
+//! `config.json`, read and written verbatim.
+//!
+//! This crate knows no file, no noise schedule and no guidance. Activations are channels-last,
+//! `[N, H, W, C]` for pictures and `[B, T, C]` for sequences.
+
+pub mod attention;
+mod clip_encoder;
+pub mod clip_text;
+pub mod clip_vision;
+pub mod config;
+pub mod embeddings;
+pub mod resnet;
+pub mod unet;
+pub mod vae;
+
+pub use clip_text::{ClipTextConfig, ClipTextModel, ClipTextOutput};
+pub use clip_vision::{ClipVisionConfig, ClipVisionModel};
+pub use config::PerBlock;
+pub use unet::{UNet2DConditionConfig, UNet2DConditionModel};
+pub use vae::{AutoencoderKL, AutoencoderKLConfig, DiagonalGaussian};
+
+/// Looks at what a stage of a model computed: the stage's path, and its output.
+pub type Probe<'a> = dyn FnMut(&str, &aquatint_tensor::Tensor) + 'a;

@@ -1,0 +1,50 @@
+//! Fully connected layer.
+
+use aquatint_tensor::Tensor;
+
+use crate::{Init, Module, Param};
+
+/// Whether a layer adds a bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bias {
+    /// With a bias.
+    Yes,
+    /// Without.
+    No,
+}
+
+impl Bias {
+    pub(crate) fn param(self, len: usize, init: Init) -> Option<Param> {
+        (self == Self::Yes).then(|| Param::new(&[len], init))
+    }
+}
+
+/// `y = x · weightᵀ + bias`.
+#[derive(Clone, Debug, Module)]
+pub struct Linear {
+    /// `[out, in]`
+    pub weight: Param,
+    /// `[out]`
+    pub bias: Option<Param>,
+}
+
+impl Linear {
+    /// A layer from `inputs` to `outputs` channels.
+    pub fn new(inputs: usize, outputs: usize, bias: Bias) -> Self {
+        let init = Init::kaiming_uniform(inputs);
+        Self { weight: Param::new(&[outputs, inputs], init), bias: bias.param(outputs, init) }
+    }
+
+    /// The same layer whose weight begins as `init`, and whose bias begins at zero.
+    pub fn with_init(mut self, init: Init) -> Self {
+        self.weight.set_init(init);
+        self.bias.iter_mut().for_each(|bias| bias.set_init(Init::Zeros));
+        self
+    }
+
+    /// x `[.., in]` → `[.., out]`.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(self.weight.value(), self.bias.as_ref().map(Param::value))
+    }
+}

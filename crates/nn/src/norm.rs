@@ -1,0 +1,78 @@
+//! Normalization layers.
+
+use aquatint_tensor::Tensor;
+
+use crate::{Init, Module, Param};
+
+/// Group normalization (Wu & He 2018): each picture's channels in groups, over all pixels.
+#[derive(Clone, Debug, Module)]
+pub struct GroupNorm {
+    /// `[channels]`
+    pub weight: Param,
+    /// `[channels]`
+    pub bias: Param,
+    #[module(skip)]
+    groups: usize,
+    #[module(skip)]
+    eps: f32,
+}
+
+impl GroupNorm {
+    /// Normalizes `channels` in `groups`.
+    ///
+    /// # Panics
+    /// If the channels cannot be divided evenly.
+    #[track_caller]
+    pub fn new(groups: usize, channels: usize, eps: f32) -> Self {
+        assert!(
+            groups > 0 && channels.is_multiple_of(groups),
+            "{channels} channels in {groups} groups"
+        );
+        Self {
+            weight: Param::new(&[channels], Init::Ones),
+            bias: Param::new(&[channels], Init::Zeros),
+            groups,
+            eps,
+        }
+    }
+
+    /// x `[N, .., C]` → the same shape.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.group_norm(self.groups, self.weight.value(), self.bias.value(), self.eps)
+    }
+
+    /// The normalization followed by SiLU, in one pass. x `[N, .., C]` → the same shape.
+    #[track_caller]
+    pub fn forward_silu(&self, x: &Tensor) -> Tensor {
+        x.group_norm_silu(self.groups, self.weight.value(), self.bias.value(), self.eps)
+    }
+}
+
+/// Layer normalization (Ba et al. 2016) over the last dimension.
+#[derive(Clone, Debug, Module)]
+pub struct LayerNorm {
+    /// `[channels]`
+    pub weight: Param,
+    /// `[channels]`
+    pub bias: Param,
+    #[module(skip)]
+    eps: f32,
+}
+
+impl LayerNorm {
+    /// Normalizes rows of `channels`.
+    pub fn new(channels: usize, eps: f32) -> Self {
+        Self {
+            weight: Param::new(&[channels], Init::Ones),
+            bias: Param::new(&[channels], Init::Zeros),
+            eps,
+        }
+    }
+
+    /// x `[.., C]` → the same shape.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.layer_norm(self.weight.value(), self.bias.value(), self.eps)
+    }
+}

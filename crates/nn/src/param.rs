@@ -1,0 +1,102 @@
+//! A weight that knows its shape before it has a value.
+
+use aquatint_tensor::{Precision, Tensor};
+
+use crate::Init;
+
+/// A parameter: shape, initial distribution and, once filled, the numbers.
+#[derive(Clone, Debug)]
+pub struct Param {
+    shape: Vec<usize>,
+    init: Init,
+    value: Option<Tensor>,
+    tracked: bool,
+    precision: Precision,
+}
+
+impl Param {
+    /// An empty parameter. Nothing of the size of `shape` is allocated.
+    pub fn new(shape: &[usize], init: Init) -> Self {
+        let precision = Precision::default();
+        Self { shape: shape.to_vec(), init, value: None, tracked: false, precision }
+    }
+
+    /// The shape, filled or not.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// How many numbers it holds when filled.
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The distribution that [`crate::ModuleExt::init`] draws from.
+    pub fn initial(&self) -> Init {
+        self.init
+    }
+
+    /// Chooses another distribution, before it is drawn from.
+    pub fn set_init(&mut self, init: Init) {
+        self.init = init;
+    }
+
+    /// Whether there are numbers.
+    pub fn is_filled(&self) -> bool {
+        self.value.is_some()
+    }
+
+    /// The numbers.
+    ///
+    /// # Panics
+    /// If the parameter was never filled.
+    #[track_caller]
+    pub fn value(&self) -> &Tensor {
+        match &self.value {
+            Some(value) => value,
+            None => panic!("parameter of shape {:?} was never filled", self.shape),
+        }
+    }
+
+    /// The numbers, for an optimizer that changes them in place. They keep their track.
+    ///
+    /// # Panics
+    /// If the parameter was never filled.
+    #[track_caller]
+    pub fn value_mut(&mut self) -> &mut Tensor {
+        match &mut self.value {
+            Some(value) => value,
+            None => panic!("parameter of shape {:?} was never filled", self.shape),
+        }
+    }
+
+    /// Fills the parameter. It stays tracked, and keeps its precision, if it was set so before.
+    ///
+    /// # Panics
+    /// If `value` has another shape.
+    #[track_caller]
+    pub fn set(&mut self, value: Tensor) {
+        assert_eq!(value.shape(), self.shape, "a value does not have the parameter's shape");
+        let value = value.detach().with_precision(self.precision);
+        self.value = Some(if self.tracked { value.tracked() } else { value });
+    }
+
+    /// Whether gradients with respect to this parameter are wanted.
+    pub fn is_tracked(&self) -> bool {
+        self.tracked
+    }
+
+    /// Begins a new track at this parameter, or (`false`) ends it.
+    pub fn set_tracked(&mut self, tracked: bool) {
+        self.tracked = tracked;
+        if let Some(value) = self.value.take() {
+            self.value = Some(if tracked { value.detach().tracked() } else { value.detach() });
+        }
+    }
+
+    /// Chooses the precision of products with this parameter.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
+        self.value = self.value.take().map(|value| value.with_precision(precision));
+    }
+}
