@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod check;
+mod check_model;
 mod data;
 mod tidy;
 
@@ -24,6 +25,8 @@ struct Cli {
 enum Task {
     /// Run every gate, cheapest first.
     Check(check::Args),
+    /// Measure whether a model draws what it was asked for.
+    CheckModel(check_model::Args),
     /// Build a data set from pinned packages.
     Data(data::Args),
 }
@@ -31,6 +34,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Check(args) => check::run(args),
+        Task::CheckModel(args) => check_model::run(args),
         Task::Data(args) => data::run(args),
     };
     match result {

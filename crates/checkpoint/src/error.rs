@@ -17,7 +17,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// No byte in it.
-    #[error("{file} is empty: copy or download it again")]
+    #[error("{file} is empty; copy or download it again")]
     Empty {
         /// The file.
         file: String,

@@ -46,19 +46,46 @@ pub(crate) fn pack(isa: Isa, x: &[f32], out: &mut [u32]) {
 /// `out[i]` = the pair `(low[i], high[i])`; without `high`, pairs with 0.
 pub(crate) fn interleave(isa: Isa, low: &[f32], high: Option<&[f32]>, out: &mut [u32]) {
     assert_eq!(low.len(), out.len(), "pairs");
-    let mut done = 0;
-    if let Some(high) = high {
-        assert_eq!(high.len(), out.len(), "pairs");
-        #[cfg(target_arch = "x86_64")]
-        if isa == Isa::Avx512Bf16 {
-            done = out.len() / 16 * 16;
-            // SAFETY: the machine has the instructions.
-            unsafe { avx512::interleave(&low[..done], &high[..done], &mut out[..done]) };
-        }
+    assert!(high.is_none_or(|high| high.len() == out.len()), "pairs");
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512Bf16 {
+        // SAFETY: the machine has the instructions.
+        unsafe { avx512::interleave(low, high, out) };
+        return;
     }
     let _ = isa;
-    for i in done..out.len() {
-        out[i] = round(low[i]) | high.map_or(0, |high| round(high[i]) << 16);
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = round(low[i]) | high.map_or(0, |high| round(high[i]) << 16);
+    }
+}
+
+/// Pairs of pixels of `c` elements from a row of pixels: for `j` up to the length of `out`, pixels
+/// `first + 2 j · step` and `first + (2 j + 1) · step`; zeros for pixels outside the row.
+pub(crate) fn pair_pixels(
+    isa: Isa,
+    x: &[f32],
+    c: usize,
+    first: isize,
+    step: usize,
+    out: &mut [u32],
+) {
+    let width = x.len() / c;
+    let pixel = |i: usize| {
+        let at = first + (i * step) as isize;
+        (at >= 0 && (at as usize) < width).then(|| &x[at as usize * c..][..c])
+    };
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512Bf16 {
+        // SAFETY: the machine has the instructions.
+        unsafe { avx512::pairs(pixel, c, out) };
+        return;
+    }
+    let _ = isa;
+    for (j, out) in out.chunks_exact_mut(c).enumerate() {
+        let (low, high) = (pixel(2 * j), pixel(2 * j + 1));
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = low.map_or(0, |x| round(x[i])) | high.map_or(0, |x| round(x[i]) << 16);
+        }
     }
 }
 
@@ -80,19 +107,43 @@ mod avx512 {
         }
     }
 
+    /// Pairs from two rows, `None` meaning zeros.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn pair(low: Option<&[f32]>, high: Option<&[f32]>, out: &mut [u32]) {
+        let order: [u16; 32] = std::array::from_fn(|i| (i / 2 + i % 2 * 16) as u16);
+        // SAFETY: both are 64 bytes.
+        let order: __m512i = unsafe { transmute(order) };
+        assert!(low.is_none_or(|x| x.len() == out.len()));
+        assert!(high.is_none_or(|x| x.len() == out.len()));
+        for i in (0..out.len()).step_by(16) {
+            let left = out.len() - i;
+            let mask = if left >= 16 { !0 } else { (1 << left) - 1 };
+            // SAFETY: elements from `i` on, as many as there are, are read and written; every bit
+            // pattern is an integer.
+            unsafe {
+                let load = |x: Option<&[f32]>| match x {
+                    Some(x) => _mm512_maskz_loadu_ps(mask, x.as_ptr().add(i)),
+                    None => _mm512_setzero_ps(),
+                };
+                let halves: __m512i = transmute(_mm512_cvtne2ps_pbh(load(high), load(low)));
+                let pairs = _mm512_permutexvar_epi16(order, halves);
+                _mm512_mask_storeu_epi32(out.as_mut_ptr().add(i).cast(), mask, pairs);
+            }
+        }
+    }
+
     /// Pairs from two rows.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub fn interleave(low: &[f32], high: &[f32], out: &mut [u32]) {
-        let rows = low.chunks_exact(16).zip(high.chunks_exact(16));
-        for ((low, high), out) in rows.zip(out.chunks_exact_mut(16)) {
-            // SAFETY: 16 elements of each row are read, 16 words written.
-            unsafe {
-                let low: __m256i = transmute(_mm512_cvtneps_pbh(_mm512_loadu_ps(low.as_ptr())));
-                let high: __m256i = transmute(_mm512_cvtneps_pbh(_mm512_loadu_ps(high.as_ptr())));
-                let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(high));
-                let pairs = _mm512_or_si512(_mm512_cvtepu16_epi32(low), high);
-                _mm512_storeu_si512(out.as_mut_ptr().cast(), pairs);
-            }
+    pub fn interleave(low: &[f32], high: Option<&[f32]>, out: &mut [u32]) {
+        pair(Some(low), high, out);
+    }
+
+    /// Pairs of pixels of `c` elements.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub fn pairs<'a>(pixel: impl Fn(usize) -> Option<&'a [f32]>, c: usize, out: &mut [u32]) {
+        for (j, out) in out.chunks_exact_mut(c).enumerate() {
+            pair(pixel(2 * j), pixel(2 * j + 1), out);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Convolution: every output pixel is a row, summed over the taps of the kernel.
 
-use super::windows::{Source, Windows};
+use super::windows::{Source, Windows, pictures_at_once};
 use super::{Conv2dShape, Isa};
 use crate::Precision;
 use crate::gemm::rows::{RightPanels, RowsProduct};
 use crate::gemm::transpose::transpose;
+use rayon::prelude::*;
 
 /// The weight `[o, c, taps]` as panels `[taps, c, o]`.
 struct Weight<'a> {
@@ -40,6 +41,15 @@ pub(super) fn run(
         return y.chunks_exact_mut(s.o.max(1)).for_each(|y| match bias {
             Some(bias) => y.copy_from_slice(bias),
             None => y.fill(0.0),
+        });
+    }
+    let at_once = pictures_at_once(isa, precision, s.n, [s.h, s.w, s.c]);
+    if at_once < s.n {
+        let (x_len, y_len) = (x.len() / s.n, y.len() / s.n);
+        let parts = y.par_chunks_mut(at_once * y_len).zip(x.par_chunks(at_once * x_len));
+        return parts.with_max_len(1).for_each(|(y, x)| {
+            let part = Conv2dShape { n: y.len() / y_len, ..*s };
+            run(isa, precision, &part, x, w, bias, y);
         });
     }
     let [oh, ow] = s.output();

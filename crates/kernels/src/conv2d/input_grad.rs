@@ -5,11 +5,12 @@
 //! for the border), so the pixels are treated in `s²` classes and no product with a zero between
 //! outputs is formed.
 
-use super::windows::{Source, Windows};
+use super::windows::{Source, Windows, pictures_at_once};
 use super::{Conv2dShape, Isa};
 use crate::Precision;
 use crate::gemm::rows::{RightPanels, RowsProduct};
 use crate::gemm::transpose::transpose;
+use rayon::prelude::*;
 
 /// The weight `[o, c, kh, kw]` as panels `[taps of a class, o, c]`.
 struct Weight<'a> {
@@ -66,6 +67,15 @@ pub(super) fn run(
         return dx.fill(0.0);
     }
     let [oh, ow] = s.output();
+    let at_once = pictures_at_once(isa, precision, s.n, [oh, ow, s.o]);
+    if at_once < s.n {
+        let (dx_len, dy_len) = (dx.len() / s.n, dy.len() / s.n);
+        let parts = dx.par_chunks_mut(at_once * dx_len).zip(dy.par_chunks(at_once * dy_len));
+        return parts.with_max_len(1).for_each(|(dx, dy)| {
+            let part = Conv2dShape { n: dx.len() / dx_len, ..*s };
+            run(isa, precision, &part, dy, w, dx);
+        });
+    }
     let [kh, kw] = s.kernel;
     // The outputs that any input would see if the row of outputs went on without end.
     let farthest = (s.w - 1 + s.padding[2]) / s.stride;

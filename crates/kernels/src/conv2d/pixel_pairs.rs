@@ -54,20 +54,12 @@ fn copy(
     step: usize,
 ) -> Scratch {
     let rows = x.len() / (width * c);
-    let zeros = vec![0.0; c];
     let mut out = Scratch::take(rows * pairs * c);
     let per_task = ((1 << 14) / (pairs * c)).max(1);
     scratch::word_chunks(out.words_mut(), per_task * pairs * c, |task, out| {
         let x = x[task * per_task * width * c..].chunks_exact(width * c);
         for (x, out) in x.zip(out.chunks_exact_mut(pairs * c)) {
-            for (j, out) in out.chunks_exact_mut(c).enumerate() {
-                let pixel = |i: usize| {
-                    let at = first + (i * step) as isize;
-                    let inside = at >= 0 && (at as usize) < width;
-                    if inside { &x[at as usize * c..][..c] } else { &zeros[..] }
-                };
-                bf16::interleave(isa, pixel(2 * j), Some(pixel(2 * j + 1)), out);
-            }
+            bf16::pair_pixels(isa, x, c, first, step, out);
         }
     });
     out

@@ -9,16 +9,19 @@ use crate::microkernel::{Kernels, Run};
 use crate::scratch::Scratch;
 use crate::{Precision, parallel};
 
+/// Elements of a weight of which many sums are cheap.
+const SMALL: usize = 1 << 14;
+
+/// Words of copied pairs that stay in the L2 cache.
+const BAND: usize = 1 << 16;
+
 /// Rows of output pixels and of the input pixels that a tap sees; padding is left out.
 struct PixelRows<'a> {
     s: &'a Conv2dShape,
-    x: *const u32,
-    dy: *const u32,
+    x: Operand<'a>,
+    dy: Operand<'a>,
     swapped: bool,
 }
-
-// SAFETY: the pointers are only read through.
-unsafe impl Sync for PixelRows<'_> {}
 
 impl Runs for PixelRows<'_> {
     fn runs(&self, tap: usize, first: usize, end: usize, runs: &mut Vec<Run>) {
@@ -38,8 +41,9 @@ impl Runs for PixelRows<'_> {
                 continue;
             }
             let ix = from * s.stride + kx - s.padding[2];
-            let x = self.x.wrapping_add(((picture * s.h + iy) * s.w + ix) * s.c);
-            let dy = self.dy.wrapping_add((unit * ow + from) * s.o);
+            let x = ((picture * s.h + iy) * s.w + ix) * self.x.stride();
+            let x = self.x.as_ptr().wrapping_add(x);
+            let dy = self.dy.as_ptr().wrapping_add((unit * ow + from) * self.dy.stride());
             let (a, b) = if self.swapped { (x, dy) } else { (dy, x) };
             runs.push(Run { a, b, len: to - from });
         }
@@ -66,17 +70,10 @@ pub(super) fn run(
     }
     let mut sums = Scratch::take(dw.len());
     let sums = sums.floats_mut();
-    if Kernels::select(isa, precision).pairs {
-        let pairs = PixelPairs::new(isa, s, x, dy);
-        // SAFETY: a run is part of a row of pairs of pixels, from x and from dy.
-        unsafe { product(isa, precision, s, s.c, pairs.across()).run(&pairs, sums) };
+    if Kernels::select(isa, precision).pairs && dw.len() <= SMALL {
+        by_bands(isa, precision, s, x, dy, sums);
     } else {
-        let x = Operand::rows(isa, precision, x, s.c);
-        let dy = Operand::rows(isa, precision, dy, s.o);
-        let rows = PixelRows { s, x: x.as_ptr(), dy: dy.as_ptr(), swapped: swapped(s) };
-        let across = s.output()[1];
-        // SAFETY: a run is part of a row of pixels in x and in dy.
-        unsafe { product(isa, precision, s, s.stride * s.c, across).run(&rows, sums) };
+        whole(isa, precision, s, x, dy, sums);
     }
     let (sums, swapped, [c, taps]) = (&*sums, swapped(s), [s.c, s.taps()]);
     parallel::chunks(dw, c * taps, |o, dw| {
@@ -92,12 +89,71 @@ pub(super) fn run(
     });
 }
 
-/// The product over rows of `across` pixels, or pairs, that lie `x_stride` apart in x.
+/// The sums `[taps, a, b]` over all pixels at once.
+fn whole(isa: Isa, precision: Precision, s: &Conv2dShape, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+    if Kernels::select(isa, precision).pairs {
+        let pairs = PixelPairs::new(isa, s, x, dy);
+        // SAFETY: a run is part of a row of pairs of pixels, from x and from dy.
+        unsafe { product(isa, precision, s, [s.c, s.o], pairs.across()).run(&pairs, sums) };
+    } else {
+        let x = Operand::rows(isa, precision, x, s.c);
+        let dy = Operand::rows(isa, precision, dy, s.o);
+        let across = s.output()[1];
+        let strides = [s.stride * x.stride(), dy.stride()];
+        let rows = PixelRows { s, x, dy, swapped: swapped(s) };
+        // SAFETY: a run is part of a row of pixels in x and in dy.
+        unsafe { product(isa, precision, s, strides, across).run(&rows, sums) };
+    }
+}
+
+/// The same sums by bands of output rows, each with its own copy of pairs, which stays in a cache.
+fn by_bands(
+    isa: Isa,
+    precision: Precision,
+    s: &Conv2dShape,
+    x: &[f32],
+    dy: &[f32],
+    sums: &mut [f32],
+) {
+    let [oh, ow] = s.output();
+    // Two phases of pairs of the input, and pairs of the output's gradient, take as many words.
+    let height = (BAND / (s.w * s.c + ow * s.o / 2)).max(s.kernel[0]);
+    let bands = oh.div_ceil(height);
+    let [top, bottom, left, right] = s.padding;
+    if s.n * bands == 1 || top >= s.kernel[0] || bottom >= s.kernel[0] {
+        return whole(isa, precision, s, x, dy, sums);
+    }
+    let mut partial = Scratch::take(s.n * bands * sums.len());
+    parallel::chunks(partial.floats_mut(), sums.len(), |i, out| {
+        let (picture, band) = (i / bands, i % bands);
+        let (first, end) = (band * oh / bands, (band + 1) * oh / bands);
+        // The input rows that these outputs see, and the padding that they still see.
+        let (from, to) = (first * s.stride, (end - 1) * s.stride + s.kernel[0]);
+        let (low, high) = (from.saturating_sub(top), (to - top).min(s.h));
+        let padding = [low + top - from, to - top - high, left, right];
+        let part = Conv2dShape { n: 1, h: high - low, padding, ..*s };
+        let x = &x[(picture * s.h + low) * s.w * s.c..(picture * s.h + high) * s.w * s.c];
+        let dy = &dy[(picture * oh + first) * ow * s.o..(picture * oh + end) * ow * s.o];
+        whole(isa, precision, &part, x, dy, out);
+    });
+    let len = sums.len();
+    let partial = &*partial.floats_mut();
+    parallel::chunks(sums, SMALL / 8, |i, out| {
+        out.fill(0.0);
+        for part in partial.chunks_exact(len) {
+            for (sum, x) in out.iter_mut().zip(&part[i * (SMALL / 8)..]) {
+                *sum += x;
+            }
+        }
+    });
+}
+
+/// The product over rows of `across` pixels, or pairs, that lie so far apart in x and dy.
 fn product(
     isa: Isa,
     precision: Precision,
     s: &Conv2dShape,
-    x_stride: usize,
+    [x_stride, dy_stride]: [usize; 2],
     across: usize,
 ) -> OuterProduct {
     let swapped = swapped(s);
@@ -107,8 +163,8 @@ fn product(
         taps: s.taps(),
         a_cols: if swapped { s.c } else { s.o },
         b_cols: if swapped { s.o } else { s.c },
-        a_stride: if swapped { x_stride } else { s.o },
-        b_stride: if swapped { s.o } else { x_stride },
+        a_stride: if swapped { x_stride } else { dy_stride },
+        b_stride: if swapped { dy_stride } else { x_stride },
         units: s.n * s.output()[0],
         unit_rows: across,
     }

@@ -1,11 +1,11 @@
 //! The rows of a convolution as a product: for every pixel of a grid, what each tap sees.
 
 use super::Isa;
-use crate::bf16;
+use crate::Precision;
+use crate::gemm::operand::{Operand, copy_row};
 use crate::gemm::rows::LeftRows;
 use crate::microkernel::Kernels;
 use crate::scratch::{self, Scratch};
-use crate::{Precision, gemm::operand::Operand};
 
 /// Up to this many channels a padded copy is cheaper than changing row pointers for every tap.
 const FEW_CHANNELS: usize = 16;
@@ -13,7 +13,25 @@ const FEW_CHANNELS: usize = 16;
 /// Words that one task copies.
 const CHUNK: usize = 1 << 14;
 
-/// A picture `[n, h, w, c]` to look at, in the form that the micro-kernels read.
+/// Bytes of copied pictures that stay in the L2 cache until they have been multiplied.
+const AT_ONCE: usize = 1 << 19;
+
+/// How many of `n` pictures `[h, w, c]` to treat in one product: all, unless their copies would
+/// go through memory where those of a few stay in a cache.
+pub(super) fn pictures_at_once(
+    isa: Isa,
+    precision: Precision,
+    n: usize,
+    [h, w, c]: [usize; 3],
+) -> usize {
+    let kernels = Kernels::select(isa, precision);
+    let bytes = (h * w * kernels.words(c) * 4).max(1);
+    // A product of less than a quarter of the pictures would leave threads without work.
+    let at_once = (AT_ONCE / bytes).max(1);
+    if kernels.pairs && bytes <= 2 * AT_ONCE && n.div_ceil(at_once) >= 4 { at_once } else { n }
+}
+
+/// Pictures `[n, h, w, c]` to look at, in the form that the micro-kernels read.
 pub(super) struct Source<'a> {
     pixels: Operand<'a>,
     h: usize,
@@ -21,15 +39,13 @@ pub(super) struct Source<'a> {
     w: usize,
     /// Zeros before each row, if it is padded.
     left: Option<usize>,
-    /// Words of a pixel.
-    words: usize,
     /// What taps above and below the picture see.
     zeros: Vec<u32>,
 }
 
 impl<'a> Source<'a> {
-    /// The picture `x`, at which windows of `width` taps look that reach at most `pads` columns
-    /// out of it to the left and to the right.
+    /// The pictures `x`, at which windows of `width` taps look that reach at most `pads` columns
+    /// out of them to the left and to the right.
     pub fn new(
         isa: Isa,
         precision: Precision,
@@ -43,7 +59,7 @@ impl<'a> Source<'a> {
         let zeros = vec![0; width * words];
         if !kernels.pairs && c > FEW_CHANNELS {
             let pixels = Operand::rows(isa, precision, x, c);
-            return Self { pixels, h, w, left: None, words, zeros };
+            return Self { pixels, h, w, left: None, zeros };
         }
         let [left, right] = pads;
         let padded = left + w + right;
@@ -57,31 +73,16 @@ impl<'a> Source<'a> {
                 let (out, after) = out.split_at_mut(w * words);
                 before.fill(0);
                 after.fill(0);
-                copy_row(isa, precision, kernels.pairs, x, c, out);
+                copy_row(isa, precision, x, c, out);
             }
         });
-        Self { pixels: Operand::Copied(copy), h, w: padded, left: Some(left), words, zeros }
+        let pixels = Operand::copied(copy, words);
+        Self { pixels, h, w: padded, left: Some(left), zeros }
     }
 
     /// How many of `width` neighbouring taps one row pointer serves.
     pub fn merged(&self, width: usize) -> usize {
         if self.left.is_some() { width } else { 1 }
-    }
-}
-
-/// One row of pixels of `c` elements as words.
-fn copy_row(isa: Isa, precision: Precision, pairs: bool, x: &[f32], c: usize, out: &mut [u32]) {
-    if !pairs {
-        let bf16 = precision == Precision::Bf16;
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = if bf16 { bf16::round(x) << 16 } else { x.to_bits() };
-        }
-    } else if c.is_multiple_of(2) {
-        bf16::pack(isa, x, out);
-    } else {
-        for (x, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c.div_ceil(2))) {
-            bf16::pack(isa, x, out);
-        }
     }
 }
 
@@ -109,34 +110,40 @@ unsafe impl Sync for Windows<'_> {}
 
 impl LeftRows for Windows<'_> {
     fn locate(&self, first: usize, rows: &mut [*const u32], outs: &mut [*mut f32]) {
-        let Source { pixels, h, w, left, words, zeros } = self.source;
-        let (pixels, zeros) = (pixels.as_ptr(), zeros.as_ptr());
+        let Source { pixels, h, w, left, zeros } = self.source;
+        let (pixels, stride, zeros) = (pixels.as_ptr(), pixels.stride(), zeros.as_ptr());
         let [down, across] = self.grid;
+        let [per_picture, per_row, per_pixel] = self.out_strides;
         let count = outs.len();
         let merged = self.source.merged(self.width);
         let shift = left.unwrap_or(0) as isize;
-        let (mut n, mut i, mut j) =
-            (first / (down * across), first / across % down, first % across);
-        for r in 0..count {
-            let [per_picture, per_row, per_pixel] = self.out_strides;
-            outs[r] = self.out.wrapping_add(n * per_picture + i * per_row + j * per_pixel);
-            for (group, [y, x]) in self.taps.iter().step_by(merged).enumerate() {
+        let mut done = 0;
+        while done < count {
+            // Pixels in one row of the grid are treated together.
+            let (line, j) = ((first + done) / across, (first + done) % across);
+            let (n, i) = (line / down, line % down);
+            let run = (across - j).min(count - done);
+            let out = self.out.wrapping_add(n * per_picture + i * per_row + j * per_pixel);
+            for (r, slot) in outs[done..done + run].iter_mut().enumerate() {
+                *slot = out.wrapping_add(r * per_pixel);
+            }
+            let groups = rows.chunks_exact_mut(count).zip(self.taps.iter().step_by(merged));
+            for (group, [y, x]) in groups {
+                let group = &mut group[done..done + run];
                 // An index before the first wraps around to one that is far too large.
                 let y = (y + (i * self.step) as isize) as usize;
-                let x = (x + shift + (j * self.step) as isize) as usize;
-                rows[group * count + r] = if y < *h && x < *w {
-                    pixels.wrapping_add(((n * h + y) * w + x) * words)
-                } else {
-                    zeros
-                };
-            }
-            j += 1;
-            if j == across {
-                (j, i) = (0, i + 1);
-                if i == down {
-                    (i, n) = (0, n + 1);
+                if y >= *h {
+                    group.fill(zeros);
+                    continue;
+                }
+                let x = x + shift + (j * self.step) as isize;
+                let row = pixels.wrapping_add((n * h + y) * w * stride);
+                for (r, slot) in group.iter_mut().enumerate() {
+                    let x = (x + (r * self.step) as isize) as usize;
+                    *slot = if x < *w { row.wrapping_add(x * stride) } else { zeros };
                 }
             }
+            done += run;
         }
     }
 }

@@ -40,10 +40,10 @@ pub(super) fn forward(
 ) {
     assert_eq!([x.len(), w.len(), out.len()], [m * k, n * k, m * n]);
     let x = Operand::rows(isa, precision, x, k);
-    let x_stride = Kernels::select(isa, precision).words(k);
-    let left = MatrixRows { x: x.as_ptr(), x_stride, out: out.as_mut_ptr(), out_stride: n };
+    let left =
+        MatrixRows { x: x.as_ptr(), x_stride: x.stride(), out: out.as_mut_ptr(), out_stride: n };
     let product = RowsProduct { isa, precision, rows: m, cols: n, taps: 1, merged: 1, k, bias };
-    // SAFETY: `x` has m rows of `x_stride` words, `out` m rows of n.
+    // SAFETY: `x` has m rows of k elements, `out` m rows of n.
     unsafe { product.run(&left, &Transposed { w, k }) };
 }
 
@@ -58,11 +58,11 @@ pub(super) fn input_grad(
 ) {
     assert_eq!([dy.len(), w.len(), dx.len()], [m * n, n * k, m * k]);
     let dy = Operand::rows(isa, precision, dy, n);
-    let x_stride = Kernels::select(isa, precision).words(n);
-    let left = MatrixRows { x: dy.as_ptr(), x_stride, out: dx.as_mut_ptr(), out_stride: k };
+    let left =
+        MatrixRows { x: dy.as_ptr(), x_stride: dy.stride(), out: dx.as_mut_ptr(), out_stride: k };
     let product =
         RowsProduct { isa, precision, rows: m, cols: k, taps: 1, merged: 1, k: n, bias: None };
-    // SAFETY: `dy` has m rows of `x_stride` words, `dx` m rows of k.
+    // SAFETY: `dy` has m rows of n elements, `dx` m rows of k.
     unsafe { product.run(&left, &Straight { w, n: k }) };
 }
 
@@ -105,19 +105,20 @@ pub(super) fn weight_grad(
     let dy = Operand::columns(isa, precision, dy, n);
     let x = Operand::columns(isa, precision, x, k);
     let rows = Kernels::select(isa, precision).words(m);
-    let runs = MatrixRuns { a: dy.as_ptr(), b: x.as_ptr(), a_stride: n, b_stride: k, rows };
+    let (a_stride, b_stride) = (dy.stride(), x.stride());
+    let runs = MatrixRuns { a: dy.as_ptr(), b: x.as_ptr(), a_stride, b_stride, rows };
     let product = OuterProduct {
         isa,
         precision,
         taps: 1,
         a_cols: n,
         b_cols: k,
-        a_stride: n,
-        b_stride: k,
+        a_stride,
+        b_stride,
         units: rows.div_ceil(UNIT),
         unit_rows: UNIT,
     };
-    // SAFETY: both matrices have `rows` rows of their strides.
+    // SAFETY: both matrices have `rows` rows, of n and of k words.
     unsafe { product.run(&runs, dw) };
 }
 
@@ -128,7 +129,7 @@ mod tests {
     use crate::gemm::reference;
     use crate::test_values::{assert_close, values};
 
-    const SIZES: [[usize; 3]; 12] = [
+    const SIZES: [[usize; 3]; 14] = [
         [1, 1, 1],
         [1, 7, 40],
         [14, 3, 32],
@@ -141,6 +142,8 @@ mod tests {
         [0, 3, 7],
         [231, 20, 70],
         [1100, 9, 21],
+        [20, 2048, 3],
+        [9, 2, 1024],
     ];
 
     /// bf16 keeps 8 bits; sums of rounded products differ from those of exact ones by less than

@@ -4,51 +4,47 @@ use crate::Precision;
 use crate::bf16;
 use crate::cpu::Isa;
 use crate::microkernel::Kernels;
-use crate::parallel;
 use crate::scratch::{self, Scratch};
 
-/// Elements that one task converts.
-const CHUNK: usize = 1 << 15;
+/// Words that one task copies.
+const CHUNK: usize = 1 << 14;
 
-/// Rows of words: the caller's f32, or a rounded copy.
-pub(crate) enum Operand<'a> {
+/// Rows that lie a multiple of this many words apart share so few sets of the L1 cache that the
+/// rows of one tile push each other out of it.
+const ALIAS: usize = 1024;
+
+/// Rows of words: the caller's f32, or a copy.
+pub(crate) struct Operand<'a> {
+    words: Words<'a>,
+    stride: usize,
+}
+
+enum Words<'a> {
     /// f32 as they are.
     Borrowed(&'a [f32]),
-    /// bf16 pairs, or f32 rounded to bf16.
+    /// bf16 pairs, f32 rounded to bf16, or f32 further apart.
     Copied(Scratch),
 }
 
 impl<'a> Operand<'a> {
-    /// `x`, rows of `row_len`, for the kernels of `isa` and `precision`. In pairs of bf16 a row
-    /// takes `Kernels::words(row_len)` words.
+    /// `x`, rows of `row_len`, for the kernels of `isa` and `precision`.
     pub fn rows(isa: Isa, precision: Precision, x: &'a [f32], row_len: usize) -> Self {
-        if precision == Precision::F32 {
-            return Self::Borrowed(x);
-        }
         let kernels = Kernels::select(isa, precision);
-        if !kernels.pairs {
-            let mut copy = Scratch::take(x.len());
-            parallel::chunks(copy.floats_mut(), CHUNK, |i, out| {
-                bf16::rounded(&x[i * CHUNK..][..out.len()], out);
-            });
-            return Self::Copied(copy);
-        }
         let words = kernels.words(row_len);
-        let mut copy = Scratch::take(x.len() / row_len.max(1) * words);
-        if row_len.is_multiple_of(2) {
-            scratch::word_chunks(copy.words_mut(), CHUNK / 2, |i, out| {
-                bf16::pack(isa, &x[i * CHUNK..][..2 * out.len()], out);
-            });
-        } else {
-            let rows = (CHUNK / row_len).max(1);
-            scratch::word_chunks(copy.words_mut(), rows * words, |i, out| {
-                let x = x[i * rows * row_len..].chunks_exact(row_len);
-                for (x, out) in x.zip(out.chunks_exact_mut(words)) {
-                    bf16::pack(isa, x, out);
-                }
-            });
+        let stride = spread(words);
+        if precision == Precision::F32 && stride == row_len {
+            return Self { words: Words::Borrowed(x), stride };
         }
-        Self::Copied(copy)
+        let rows = x.len() / row_len.max(1);
+        let mut copy = Scratch::take(rows * stride);
+        let per_task = (CHUNK / stride.max(1)).max(1);
+        scratch::word_chunks(copy.words_mut(), per_task * stride, |task, out| {
+            let x = x[task * per_task * row_len..].chunks_exact(row_len);
+            for (x, out) in x.zip(out.chunks_exact_mut(stride)) {
+                copy_row(isa, precision, x, row_len, &mut out[..words]);
+            }
+        });
+        Self { words: Words::Copied(copy), stride }
     }
 
     /// `x`, rows of `row_len`, as the summed dimension of an outer product: in pairs of bf16, words
@@ -58,23 +54,59 @@ impl<'a> Operand<'a> {
             return Self::rows(isa, precision, x, row_len);
         }
         let rows = x.len() / row_len.max(1);
-        let mut copy = Scratch::take(rows.div_ceil(2) * row_len);
-        let step = (CHUNK / row_len.max(1)).max(1);
-        scratch::word_chunks(copy.words_mut(), step * row_len, |i, out| {
-            let x = &x[i * step * 2 * row_len..];
-            for (two, out) in x.chunks(2 * row_len).zip(out.chunks_exact_mut(row_len)) {
+        let stride = spread(row_len);
+        let mut copy = Scratch::take(rows.div_ceil(2) * stride);
+        let per_task = (CHUNK / stride.max(1)).max(1);
+        scratch::word_chunks(copy.words_mut(), per_task * stride, |task, out| {
+            let x = &x[task * per_task * 2 * row_len..];
+            for (two, out) in x.chunks(2 * row_len).zip(out.chunks_exact_mut(stride)) {
                 let (low, high) = two.split_at(row_len);
-                bf16::interleave(isa, low, (!high.is_empty()).then_some(high), out);
+                let high = (!high.is_empty()).then_some(high);
+                bf16::interleave(isa, low, high, &mut out[..row_len]);
             }
         });
-        Self::Copied(copy)
+        Self { words: Words::Copied(copy), stride }
+    }
+
+    /// Rows that the caller has copied, `stride` words apart.
+    pub fn copied(words: Scratch, stride: usize) -> Self {
+        Self { words: Words::Copied(words), stride }
     }
 
     /// The address of the first word.
     pub fn as_ptr(&self) -> *const u32 {
-        match self {
-            Self::Borrowed(x) => x.as_ptr().cast(),
-            Self::Copied(copy) => copy.words().as_ptr(),
+        match &self.words {
+            Words::Borrowed(x) => x.as_ptr().cast(),
+            Words::Copied(copy) => copy.words().as_ptr(),
+        }
+    }
+
+    /// Words from one row to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+}
+
+/// A good distance for rows of `words`.
+fn spread(words: usize) -> usize {
+    if words > 0 && words.is_multiple_of(ALIAS) { words + 16 } else { words }
+}
+
+/// Elements, in groups of `c`, as words: pairs of bf16, f32 rounded to bf16, or f32.
+pub(crate) fn copy_row(isa: Isa, precision: Precision, x: &[f32], c: usize, out: &mut [u32]) {
+    if precision == Precision::F32 {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = x.to_bits();
+        }
+    } else if !Kernels::select(isa, precision).pairs {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = bf16::round(x) << 16;
+        }
+    } else if c.is_multiple_of(2) {
+        bf16::pack(isa, x, out);
+    } else {
+        for (x, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c.div_ceil(2))) {
+            bf16::pack(isa, x, out);
         }
     }
 }

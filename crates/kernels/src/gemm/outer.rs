@@ -19,7 +19,10 @@ const TASKS: usize = 16;
 const TASK: usize = 1 << 20;
 
 /// Words of both operands that a task works through before it goes on: they stay in the L2 cache.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = 1 << 17;
+
+/// But at least so many rows, because every time all sums are read and written.
+const CHUNK_ROWS: usize = 256;
 
 /// Where the rows of both operands lie.
 pub(crate) trait Runs: Sync {
@@ -123,8 +126,8 @@ impl OuterProduct {
         tiles: usize,
         out: *mut f32,
     ) {
-        let words = self.unit_rows * (self.a_stride + self.b_stride);
-        let step = (CHUNK / words.max(1)).max(1);
+        let rows = (CHUNK / (self.a_stride + self.b_stride).max(1)).max(CHUNK_ROWS);
+        let step = rows.div_ceil(self.unit_rows.max(1));
         let mut runs = Vec::new();
         let mut first = units.start;
         loop {

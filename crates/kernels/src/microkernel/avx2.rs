@@ -45,18 +45,15 @@ unsafe fn store(mask: Mask, to: *mut f32, x: V) {
     unsafe { _mm256_maskstore_ps(to, mask, x) }
 }
 
+/// `sum` and the product of `b` with word `at` from `a` on.
+///
 /// # Safety
-/// `from` is readable.
+/// The word is readable.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn broadcast(from: *const f32) -> V {
+unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
     // SAFETY: given.
-    _mm256_set1_ps(unsafe { *from })
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn fma(a: V, b: V, sum: V) -> V {
+    let a = _mm256_set1_ps(unsafe { *a.add(at).cast() });
     _mm256_fmadd_ps(a, b, sum)
 }
 

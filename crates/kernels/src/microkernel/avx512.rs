@@ -43,18 +43,15 @@ unsafe fn store(mask: Mask, to: *mut f32, x: V) {
     unsafe { _mm512_mask_storeu_ps(to, mask, x) }
 }
 
+/// `sum` and the product of `b` with word `at` from `a` on.
+///
 /// # Safety
-/// `from` is readable.
+/// The word is readable.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn broadcast(from: *const f32) -> V {
+unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
     // SAFETY: given.
-    _mm512_set1_ps(unsafe { *from })
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn fma(a: V, b: V, sum: V) -> V {
+    let a = _mm512_set1_ps(unsafe { *a.add(at).cast() });
     _mm512_fmadd_ps(a, b, sum)
 }
 

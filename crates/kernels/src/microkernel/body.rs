@@ -1,7 +1,7 @@
 //! The loops of the micro-kernels, as a macro over what the including file calls a vector.
 //!
 //! The file defines `V`, `Mask`, `LANES` and the functions `zero`, `splat`, `mask`, `load`,
-//! `store`, `broadcast`, `fma`, `mul`, `add`. A macro rather than a trait, because functions with
+//! `store`, `fma`, `mul`, `add`. A macro rather than a trait, because functions with
 //! a target feature inline only into functions with the same feature.
 
 /// Defines `rows` and `outer` for tiles of `MR` rows and `NV` vectors.
@@ -33,9 +33,8 @@ macro_rules! microkernels {
                         }
                         b = b.wrapping_add(t.b_stride);
                         for i in 0..MR {
-                            let left = broadcast(rows[i].add(l).cast());
                             for v in 0..NV {
-                                sums[i][v] = fma(left, right[v], sums[i][v]);
+                                sums[i][v] = fma(rows[i], l, right[v], sums[i][v]);
                             }
                         }
                     }
@@ -79,9 +78,8 @@ macro_rules! microkernels {
                             right[v] = load(masks[v], b.add(v * LANES).cast());
                         }
                         for i in 0..MR {
-                            let left = broadcast(a.add(i).cast());
                             for v in 0..NV {
-                                sums[i][v] = fma(left, right[v], sums[i][v]);
+                                sums[i][v] = fma(a, i, right[v], sums[i][v]);
                             }
                         }
                         a = a.wrapping_add(t.a_stride);

@@ -45,17 +45,15 @@ unsafe fn store(mask: Mask, to: *mut f32, x: V) {
     }
 }
 
+/// `sum` and the product of `b` with word `at` from `a` on.
+///
 /// # Safety
-/// `from` is readable.
+/// The word is readable.
 #[inline]
-unsafe fn broadcast(from: *const f32) -> V {
+unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
     // SAFETY: given.
-    splat(unsafe { *from })
-}
-
-#[inline]
-fn fma(a: V, b: V, sum: V) -> V {
-    std::array::from_fn(|lane| a[lane] * b[lane] + sum[lane])
+    let a: f32 = unsafe { *a.add(at).cast() };
+    std::array::from_fn(|lane| a * b[lane] + sum[lane])
 }
 
 #[inline]

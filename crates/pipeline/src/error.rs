@@ -1,0 +1,52 @@
+//! Why a model cannot be used: one sentence each.
+
+use std::io;
+use std::path::Path;
+
+use aquatint_checkpoint::LoadError;
+
+/// An error of opening a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// What was given is no model folder.
+    #[error("{path} {reason}; a model is a folder that contains model_index.json")]
+    NotAFolder {
+        /// The path as given.
+        path: String,
+        /// What it is instead.
+        reason: String,
+    },
+    /// A part is not there.
+    #[error("{file} is missing: the model folder is incomplete")]
+    MissingFile {
+        /// The part.
+        file: String,
+    },
+    /// The operating system refuses.
+    #[error("{file} cannot be read: {source}")]
+    Read {
+        /// The part.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A part is not what it should be.
+    #[error("{file} cannot be understood: {reason}")]
+    Malformed {
+        /// The part.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The weights cannot be used.
+    #[error(transparent)]
+    Weights(#[from] LoadError),
+}
+
+impl ModelError {
+    pub(crate) fn not_a_folder(path: &Path, reason: &str) -> Self {
+        // The reason is a sentence of its own where it comes from the reader of weights.
+        let reason = reason.split("; copy or download").next().unwrap_or(reason);
+        Self::NotAFolder { path: path.display().to_string(), reason: reason.into() }
+    }
+}

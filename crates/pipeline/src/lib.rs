@@ -1,0 +1,42 @@
+//! One function for each thing a user asks for. So far that is one: [`text_to_image`].
+//!
+//! ```no_run
+//! use aquatint_pipeline::{Components, GenerateRequest, ModelSource, png, text_to_image};
+//!
+//! let source = ModelSource::folder("models/seven-styles")?;
+//! let components = Components::load(&source, &Default::default())?;
+//! let request = GenerateRequest { prompt: "a sunflower".into(), seed: 42, ..Default::default() };
+//! let pictures = text_to_image(&components, &request, &mut ())?;
+//! png::save("sunflower.png", &pictures[0], &Default::default())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`GenerateRequest`] is validated in one place, and progress, previews and cancellation are
+//! one argument, a [`Watch`]. This crate knows no command line and no clock.
+
+mod components;
+mod config;
+mod contact_sheet;
+mod error;
+pub mod metadata;
+mod picture;
+pub mod png;
+pub mod request;
+mod scheduler;
+mod source;
+mod text_to_image;
+pub mod tokenizer;
+
+pub use aquatint_diffusion::{Step, Watch};
+pub use components::{Components, LoadOptions, load_module, save_module};
+pub use config::ModelConfig;
+pub use contact_sheet::{contact_sheet, square_columns};
+pub use error::ModelError;
+pub use picture::Picture;
+pub use request::{GenerateRequest, RequestError};
+pub use scheduler::SchedulerConfig;
+pub use source::ModelSource;
+pub use text_to_image::{
+    GenerateError, PromptEmbeds, batches, decode, denoise, encode_prompt, text_to_image,
+};
+pub use tokenizer::Tokenizer;

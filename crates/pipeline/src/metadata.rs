@@ -1,0 +1,68 @@
+//! What a PNG says about how it was made, so that it can be made again.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::GenerateRequest;
+
+/// The texts of a PNG: `parameters`, the line that other programs read (the format of Stable
+/// Diffusion web UI), and `aquatint`, our own request as JSON.
+///
+/// `request` is that of the whole run; `seed`, `width` and `height` are this picture's.
+pub fn texts(
+    request: &GenerateRequest,
+    seed: u64,
+    (width, height): (usize, usize),
+    model: &str,
+    version: &str,
+) -> BTreeMap<&'static str, String> {
+    let own = GenerateRequest {
+        seed,
+        width: Some(width),
+        height: Some(height),
+        count: 1,
+        ..request.clone()
+    };
+    let own = json!({ "version": version, "model": model, "request": own });
+
+    let mut parameters = format!("{}\n", request.prompt);
+    if !request.negative_prompt.is_empty() {
+        parameters += &format!("Negative prompt: {}\n", request.negative_prompt);
+    }
+    parameters += &format!("Steps: {}, Sampler: {}, ", request.steps, request.sampler);
+    parameters += &format!("CFG scale: {}, Seed: {seed}, ", request.guidance_scale);
+    parameters += &format!("Size: {width}x{height}, Model: {model}, ");
+    if let Some(eta) = request.eta {
+        parameters += &format!("Eta: {eta}, ");
+    }
+    parameters += &format!("Version: aquatint {version}");
+    BTreeMap::from([("aquatint", own.to_string()), ("parameters", parameters)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats() {
+        let request = GenerateRequest {
+            prompt: "a cat, \"sleeping\"".into(),
+            negative_prompt: "a dog".into(),
+            seed: 5,
+            count: 3,
+            ..Default::default()
+        };
+        let texts = texts(&request, 7, (128, 64), "seven-styles", "0.1.0");
+        assert_eq!(
+            texts["parameters"],
+            "a cat, \"sleeping\"\nNegative prompt: a dog\nSteps: 50, Sampler: ddim, CFG scale: 5, \
+             Seed: 7, Size: 128x64, Model: seven-styles, Version: aquatint 0.1.0"
+        );
+        let own: serde_json::Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
+        let read: GenerateRequest = serde_json::from_value(own["request"].clone()).expect("ours");
+        let expected =
+            GenerateRequest { seed: 7, count: 1, width: Some(128), height: Some(64), ..request };
+        assert_eq!(read, expected);
+    }
+}

@@ -1,0 +1,124 @@
+//! Where a model's files come from.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aquatint_checkpoint::Weights;
+use serde::de::DeserializeOwned;
+
+use crate::ModelError;
+
+/// A model in diffusers' folder layout, on the disk or in the executable.
+#[derive(Clone, Debug)]
+pub enum ModelSource {
+    /// A folder with `model_index.json` in it.
+    Folder(PathBuf),
+    /// The same files in memory: path within the folder, content.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
+impl ModelSource {
+    /// A folder, after a look at whether it can be a model at all.
+    ///
+    /// # Errors
+    /// If there is nothing at `path`, or a file, or a folder without `model_index.json`.
+    pub fn folder(path: impl Into<PathBuf>) -> Result<Self, ModelError> {
+        let path = path.into();
+        let not = |reason: &str| ModelError::not_a_folder(&path, reason);
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(not("does not exist")),
+            Err(error) => Err(not(&format!("cannot be read ({error})"))),
+            Ok(metadata) if !metadata.is_dir() => Err(not(&what_file(&path))),
+            Ok(_) if path.join("model_index.json").is_file() => Ok(Self::Folder(path)),
+            Ok(_) => match fs::read_dir(&path).map(|mut entries| entries.next().is_none()) {
+                Err(error) => Err(not(&format!("cannot be read ({error})"))),
+                Ok(true) => Err(not("is an empty folder")),
+                Ok(false) => Err(not("is a folder without model_index.json")),
+            },
+        }
+    }
+
+    /// Whether there is a file `name`.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Folder(folder) => folder.join(name).is_file(),
+            Self::Embedded(files) => files.iter().any(|(path, _)| *path == name),
+        }
+    }
+
+    /// What messages call the file `name`.
+    pub fn describe(&self, name: &str) -> String {
+        match self {
+            Self::Folder(folder) => folder.join(name).display().to_string(),
+            Self::Embedded(_) => format!("embedded:{name}"),
+        }
+    }
+
+    /// The content of the file `name`.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be read.
+    pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>, ModelError> {
+        let missing = || ModelError::MissingFile { file: self.describe(name) };
+        match self {
+            Self::Folder(folder) => match fs::read(folder.join(name)) {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing()),
+                Err(source) => Err(ModelError::Read { file: self.describe(name), source }),
+            },
+            Self::Embedded(files) => {
+                let file = files.iter().find(|(path, _)| *path == name).ok_or_else(missing)?;
+                Ok(Cow::Borrowed(file.1))
+            }
+        }
+    }
+
+    /// The file `name`, which holds text.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be read, or is no text.
+    pub fn text(&self, name: &str) -> Result<String, ModelError> {
+        String::from_utf8(self.read(name)?.into_owned())
+            .map_err(|_| self.malformed(name, "it is not UTF-8 text"))
+    }
+
+    /// The file `name`, which holds JSON.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be read, or is not such JSON.
+    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ModelError> {
+        let bytes = self.read(name)?;
+        if bytes.is_empty() {
+            return Err(self.malformed(name, "it is empty"));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| self.malformed(name, error))
+    }
+
+    /// The file `name`, which holds weights.
+    ///
+    /// # Errors
+    /// If it is not there, or is no whole safetensors file.
+    pub fn weights(&self, name: &str) -> Result<Weights, ModelError> {
+        Ok(Weights::from_bytes(self.describe(name), self.read(name)?)?)
+    }
+
+    pub(crate) fn malformed(&self, name: &str, reason: impl fmt::Display) -> ModelError {
+        ModelError::Malformed { file: self.describe(name), reason: reason.to_string() }
+    }
+}
+
+/// What a file is that was given in place of a folder.
+fn what_file(path: &Path) -> String {
+    match Weights::open(path) {
+        Ok(_) => "is a single safetensors file".into(),
+        Err(error) => {
+            let sentence = error.to_string();
+            let file = path.display().to_string();
+            let reason = sentence.strip_prefix(&file).map(str::trim_start);
+            reason.unwrap_or("is a file").to_owned()
+        }
+    }
+}

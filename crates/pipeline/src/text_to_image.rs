@@ -1,0 +1,148 @@
+//! A prompt in, pictures out: the three stages, and all of them in one.
+
+use std::ops::ControlFlow;
+
+use aquatint_diffusion::{Condition, Guidance, ModelDenoiser, Noise, Run, Step, Watch, samplers};
+use aquatint_tensor::Tensor;
+
+use crate::{Components, GenerateRequest, Picture, RequestError};
+
+/// What the text encoder says about a request. Each `[1, T, D]`.
+#[derive(Clone, Debug)]
+pub struct PromptEmbeds {
+    /// About the prompt.
+    pub prompt: Tensor,
+    /// About the negative prompt.
+    pub negative: Tensor,
+}
+
+/// Why there are no pictures.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// The request is not possible with this model.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// Whoever watched wanted no more.
+    #[error("stopped before the picture was finished")]
+    Cancelled,
+}
+
+/// The pictures that `request` asks for.
+///
+/// The same request gives the same pixels for any number of threads.
+///
+/// # Errors
+/// If the model cannot do that, or `watch` stopped it.
+pub fn text_to_image(
+    components: &Components,
+    request: &GenerateRequest,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Picture>, GenerateError> {
+    let (width, height) = request.size_for(&components.config)?;
+    let embeds = encode_prompt(components, request);
+    let mut pictures = Vec::with_capacity(request.count);
+    for seeds in batches(&components.config, width, height, &request.seeds()) {
+        let latents = denoise(components, request, &embeds, &seeds, watch, &|_| {})?;
+        pictures.extend(decode(components, &latents));
+    }
+    Ok(pictures)
+}
+
+/// The first stage: words to context.
+pub fn encode_prompt(components: &Components, request: &GenerateRequest) -> PromptEmbeds {
+    let encode = |text: &str| {
+        let ids = components.tokenizer.encode(text);
+        components.text_encoder.forward(&ids, 1).last_hidden_state
+    };
+    PromptEmbeds { prompt: encode(&request.prompt), negative: encode(&request.negative_prompt) }
+}
+
+/// The seeds in groups of pictures that are made together: as many as the machine is busy with and
+/// the memory bears, which depends on nothing but their size.
+pub fn batches(
+    config: &crate::ModelConfig,
+    width: usize,
+    height: usize,
+    seeds: &[u64],
+) -> Vec<Vec<u64>> {
+    /// Latent pixels of one batch: one picture of 512×512, or 16 of 128×128.
+    const PIXELS: usize = 64 * 64;
+    let factor = config.vae.downsampling_factor();
+    let each = (width / factor * (height / factor)).max(1);
+    seeds.chunks((PIXELS / each).max(1)).map(<[u64]>::to_vec).collect()
+}
+
+/// The second stage: noise to latents `[N, h, w, C]`, one picture for each seed. A picture does
+/// not depend on the others. `look` is shown the latents each time before the U-Net is.
+///
+/// # Errors
+/// If the model cannot do that, or `watch` stopped it.
+pub fn denoise(
+    components: &Components,
+    request: &GenerateRequest,
+    embeds: &PromptEmbeds,
+    seeds: &[u64],
+    watch: &mut dyn Watch,
+    look: &dyn Fn(&Tensor),
+) -> Result<Tensor, GenerateError> {
+    let Components { unet, config, .. } = components;
+    let (width, height) = request.size_for(config)?;
+    let known = "validated when the model was loaded";
+    let schedule = config.scheduler.schedule().expect(known);
+    let sigmas = config.scheduler.sigmas(&schedule, request.steps).expect(known);
+    let prediction_type = config.scheduler.prediction_type().expect(known);
+
+    let context = |condition: &Condition| match condition {
+        Condition::Prompt => &embeds.prompt,
+        Condition::NegativePrompt => &embeds.negative,
+    };
+    let conditioned = |xt: &Tensor, timesteps: &[f32], conditions: &[Condition]| {
+        look(&xt.narrow_rows(0, seeds.len()));
+        let contexts = conditions.iter().flat_map(|c| context(c).to_vec().repeat(seeds.len()));
+        let [_, tokens, channels] = *embeds.prompt.shape() else { unreachable!("[1, T, D]") };
+        let contexts = Tensor::new(contexts.collect(), &[xt.dim(0), tokens, channels]);
+        unet.forward(xt, timesteps, &contexts)
+    };
+    let guidance = Guidance { conditioned: &conditioned, guidance_scale: request.guidance_scale };
+    let denoiser = ModelDenoiser { network: &guidance, schedule: &schedule, prediction_type };
+
+    let factor = config.vae.downsampling_factor();
+    let shape = [seeds.len(), height / factor, width / factor, config.unet.in_channels];
+    let mut watch = Remembering { watch, finished: false };
+    let run = Run {
+        denoiser: &denoiser,
+        sigmas: &sigmas,
+        eta: request.eta,
+        noise: &mut Noise::new(seeds),
+        watch: &mut watch,
+    };
+    let sampler = samplers::find(&request.sampler).map_err(RequestError::from)?;
+    let latents = sampler.sample(&shape, run);
+    if watch.finished { Ok(latents) } else { Err(GenerateError::Cancelled) }
+}
+
+/// The third stage: latents `[N, h, w, C]` to pictures.
+pub fn decode(components: &Components, latents: &Tensor) -> Vec<Picture> {
+    // One by one, because this is where most of the memory goes.
+    let scale = (1.0 / components.config.vae.scaling_factor) as f32;
+    let each = (0..latents.dim(0)).map(|n| latents.narrow_rows(n, 1).scale(scale));
+    each.flat_map(|latents| Picture::from_images(&components.vae.decode(&latents))).collect()
+}
+
+/// A watch that remembers whether the last step was taken, so that half a picture is not mistaken
+/// for a whole one.
+struct Remembering<'a> {
+    watch: &'a mut dyn Watch,
+    finished: bool,
+}
+
+impl Watch for Remembering<'_> {
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        self.finished = step.index + 1 == step.total;
+        self.watch.step(step)
+    }
+
+    fn cancelled(&self) -> bool {
+        self.watch.cancelled()
+    }
+}

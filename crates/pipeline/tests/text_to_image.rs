@@ -1,0 +1,142 @@
+//! The whole way from a request to pictures, on a tiny model.
+
+mod tiny;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use aquatint_checkpoint::DType;
+use aquatint_pipeline::{
+    Components, GenerateError, GenerateRequest, LoadOptions, ModelSource, RequestError, Step,
+    Watch, text_to_image,
+};
+use tiny::tiny_components;
+
+fn request() -> GenerateRequest {
+    let prompt = "a cat".into();
+    GenerateRequest { prompt, seed: 7, steps: 4, count: 2, ..Default::default() }
+}
+
+fn load(source: &ModelSource) -> Components {
+    Components::load(source, &LoadOptions::default()).expect("it was just saved")
+}
+
+#[test]
+fn a_saved_model_makes_the_same_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let components = tiny_components();
+    components.save(folder.path(), DType::F32).unwrap();
+    let source = ModelSource::folder(folder.path()).unwrap();
+    let pictures = text_to_image(&components, &request(), &mut ()).unwrap();
+    assert_eq!(pictures.len(), 2);
+    assert_eq!(text_to_image(&load(&source), &request(), &mut ()).unwrap(), pictures);
+    assert_eq!(
+        text_to_image(&load(&embedded(folder.path())), &request(), &mut ()).unwrap(),
+        pictures
+    );
+}
+
+/// The files of a folder as they would be in an executable.
+fn embedded(folder: &Path) -> ModelSource {
+    let mut files: Vec<(&str, &[u8])> = Vec::new();
+    for part in ["", "tokenizer", "text_encoder", "unet", "vae", "scheduler"] {
+        for entry in fs::read_dir(folder.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                files.push((name.leak(), fs::read(path).unwrap().leak()));
+            }
+        }
+    }
+    ModelSource::Embedded(files.leak())
+}
+
+#[test]
+fn half_precision_is_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let components = tiny_components();
+    let exact = text_to_image(&components, &request(), &mut ()).unwrap();
+    components.save(folder.path(), DType::F16).unwrap();
+    for part in
+        ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"]
+    {
+        let path = |ending: &str| folder.path().join(format!("{part}.{ending}"));
+        fs::rename(path("safetensors"), path("fp16.safetensors")).unwrap();
+    }
+    let source = ModelSource::folder(folder.path()).unwrap();
+    let close = text_to_image(&load(&source), &request(), &mut ()).unwrap();
+    let pairs = exact[0].rgb.iter().zip(&close[0].rgb);
+    let worst = pairs.map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(worst <= Some(4), "{worst:?} of 255");
+}
+
+#[test]
+fn saving_twice_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| {
+        let path = folder.path().join(name);
+        tiny_components().save(&path, DType::F32).unwrap();
+        let ModelSource::Embedded(files) = embedded(&path) else { unreachable!() };
+        files.iter().copied().collect::<BTreeMap<_, _>>()
+    });
+    assert_eq!(a.len(), 11);
+    assert!(a == b);
+}
+
+/// Stops after `steps`, in the one or the other way.
+struct Impatient {
+    steps: usize,
+    seen: Vec<usize>,
+    breaks: bool,
+}
+
+impl Watch for Impatient {
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        assert_eq!(step.total, 4);
+        self.seen.push(step.index);
+        if self.breaks && self.seen.len() == self.steps {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn cancelled(&self) -> bool {
+        !self.breaks && self.seen.len() == self.steps
+    }
+}
+
+#[test]
+fn a_run_can_be_watched_and_stopped() {
+    let components = tiny_components();
+    for breaks in [true, false] {
+        let mut watch = Impatient { steps: 2, seen: Vec::new(), breaks };
+        let result = text_to_image(&components, &request(), &mut watch);
+        assert!(matches!(result, Err(GenerateError::Cancelled)));
+        assert_eq!(watch.seen, [0, 1]);
+    }
+    let mut watch = Impatient { steps: 9, seen: Vec::new(), breaks: true };
+    assert!(text_to_image(&components, &request(), &mut watch).is_ok());
+    assert_eq!(watch.seen, [0, 1, 2, 3]);
+}
+
+#[test]
+fn the_negative_prompt_is_unread_without_guidance() {
+    let components = tiny_components();
+    let picture = |guidance_scale, negative_prompt: &str| {
+        let negative_prompt = negative_prompt.into();
+        let request = GenerateRequest { guidance_scale, negative_prompt, count: 1, ..request() };
+        text_to_image(&components, &request, &mut ()).unwrap()
+    };
+    assert!(picture(1.0, "red") == picture(1.0, "blue"));
+    assert!(picture(60.0, "red") != picture(60.0, "blue"));
+}
+
+#[test]
+fn what_the_model_cannot_do() {
+    let mut components = tiny_components();
+    components.config.scheduler.num_train_timesteps = 3;
+    let result = text_to_image(&components, &request(), &mut ());
+    assert!(matches!(result, Err(GenerateError::Request(RequestError::Steps(4, 3)))));
+}

@@ -1,0 +1,43 @@
+//! A model small enough to be made on the spot.
+
+use aquatint_models::{AutoencoderKL, ClipTextModel, PerBlock, UNet2DConditionModel};
+use aquatint_nn::ModuleExt;
+use aquatint_pipeline::{Components, ModelConfig, Tokenizer};
+
+/// Random weights: 64×64 pictures of nothing, from 8×8 latents.
+pub fn tiny_components() -> Components {
+    let captions = ["noto emoji of cat, blue background", "fluent emoji of dog, red background"];
+    let tokenizer = Tokenizer::train(captions, 530, 16);
+    let [start, end, pad] = tokenizer.special_ids();
+    let strings = |name: &str, count| vec![name.to_owned(); count];
+
+    let mut config = ModelConfig::default();
+    let text = &mut config.text_encoder;
+    (text.vocab_size, text.max_position_embeddings) = (tokenizer.vocab_size(), 16);
+    (text.hidden_size, text.intermediate_size, text.projection_dim) = (16, 32, 16);
+    (text.num_hidden_layers, text.num_attention_heads) = (1, 2);
+    (text.bos_token_id, text.eos_token_id, text.pad_token_id) = (start, end, pad);
+
+    let unet = &mut config.unet;
+    unet.sample_size = Some(PerBlock::Same(8));
+    unet.block_out_channels = vec![16, 32];
+    unet.down_block_types = vec!["CrossAttnDownBlock2D".into(), "DownBlock2D".into()];
+    unet.up_block_types = vec!["UpBlock2D".into(), "CrossAttnUpBlock2D".into()];
+    (unet.layers_per_block, unet.attention_head_dim) = (PerBlock::Same(1), PerBlock::Same(2));
+    (unet.norm_num_groups, unet.cross_attention_dim) = (8, 16);
+
+    let vae = &mut config.vae;
+    vae.sample_size = Some(PerBlock::Same(64));
+    vae.block_out_channels = vec![8, 8, 8, 8];
+    vae.down_block_types = strings("DownEncoderBlock2D", 4);
+    vae.up_block_types = strings("UpDecoderBlock2D", 4);
+    vae.norm_num_groups = 4;
+
+    let mut text_encoder = ClipTextModel::new(&config.text_encoder);
+    let mut unet = UNet2DConditionModel::new(&config.unet);
+    let mut vae = AutoencoderKL::new(&config.vae);
+    text_encoder.init(1);
+    unet.init(2);
+    vae.init(3);
+    Components { tokenizer, text_encoder, unet, vae, config }
+}

@@ -1,0 +1,167 @@
+//! A run on disk: everything that the next step depends on, in one safetensors file.
+//!
+//! `model.*` are the weights, `ema.*` their averages, `m.*` and `v.*` the moments of AdamW. The
+//! attached text says which step comes next and which configuration this is. Random numbers need
+//! no place: those of a step depend on the seed and the step alone.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aquatint_checkpoint::{DType, Weights, resolve, save};
+use aquatint_nn::{Module, ModuleExt};
+use aquatint_tensor::Tensor;
+use serde_json::Value;
+
+use crate::ema::Ema;
+use crate::error::TrainError;
+use crate::optimizer::Optimizer;
+
+/// The kinds of numbers that there are for each parameter.
+const KINDS: [&str; 4] = ["model", "ema", "m", "v"];
+
+/// Writes a checkpoint, atomically: a reader finds the old one or the new one.
+///
+/// `fingerprint` is the configuration, as far as it decides about the numbers.
+pub fn write<M: Module + ?Sized>(
+    path: &Path,
+    model: &M,
+    ema: &Ema,
+    optimizer: &Optimizer,
+    step: u64,
+    fingerprint: &BTreeMap<String, Value>,
+) -> Result<(), TrainError> {
+    let mut tensors = Vec::new();
+    for (i, (name, param)) in model.named_parameters().into_iter().enumerate() {
+        let numbers = [param.value(), &ema.weights[i], &optimizer.m[i], &optimizer.v[i]];
+        for (kind, tensor) in KINDS.iter().zip(numbers) {
+            tensors.push((format!("{kind}.{name}"), tensor.detach()));
+        }
+    }
+    let metadata = BTreeMap::from([
+        ("step".to_owned(), step.to_string()),
+        ("config".to_owned(), serde_json::to_string(fingerprint).expect("strings are keys")),
+        ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+    save(path, &tensors, DType::F32, &metadata).map_err(TrainError::io(path))
+}
+
+/// Fills `model`, `ema` and `optimizer` from a checkpoint and returns the number of steps done.
+///
+/// # Errors
+/// If the file is not a checkpoint of this model, or of another configuration: the differing key
+/// is named.
+pub fn read<M: Module + ?Sized>(
+    path: &Path,
+    model: &mut M,
+    ema: &mut Ema,
+    optimizer: &mut Optimizer,
+    fingerprint: &BTreeMap<String, Value>,
+) -> Result<u64, TrainError> {
+    let weights = Weights::open(path).map_err(TrainError::checkpoint(path))?;
+    let attached = |key: &str| {
+        weights.metadata(key).ok_or_else(|| {
+            TrainError::Checkpoint(format!(
+                "{} is not a checkpoint of a training run: it does not say its {key}",
+                path.display()
+            ))
+        })
+    };
+    let theirs: BTreeMap<String, Value> =
+        serde_json::from_str(attached("config")?).map_err(TrainError::checkpoint(path))?;
+    if let Some(difference) = difference(fingerprint, &theirs) {
+        return Err(TrainError::Checkpoint(format!(
+            "{} is of another configuration: {difference}",
+            path.display()
+        )));
+    }
+    let step = attached("step")?.parse().map_err(TrainError::checkpoint(path))?;
+    let parameters = model.named_parameters();
+    let wanted: Vec<(String, Vec<usize>)> = parameters
+        .iter()
+        .flat_map(|(name, param)| {
+            KINDS.map(|kind| (format!("{kind}.{name}"), param.shape().to_vec()))
+        })
+        .collect();
+    let mut found = resolve(&weights, &wanted).map_err(TrainError::checkpoint(path))?;
+    let mut take = |kind: &str, name: &str| -> Tensor {
+        found.remove(&format!("{kind}.{name}")).expect("all that is wanted was resolved")
+    };
+    for (i, (name, param)) in model.named_parameters_mut().into_iter().enumerate() {
+        param.set(take("model", &name));
+        ema.weights[i] = take("ema", &name);
+        optimizer.m[i] = take("m", &name);
+        optimizer.v[i] = take("v", &name);
+    }
+    Ok(step)
+}
+
+/// The first key in which two configurations differ, in words.
+fn difference(ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) -> Option<String> {
+    let keys = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key)));
+    let shown = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
+    keys.into_iter().find(|key| ours.get(*key) != theirs.get(*key)).map(|key| {
+        format!("`{key}` is {} there and {} here", shown(theirs.get(key)), shown(ours.get(key)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aquatint_nn::{Init, Param};
+
+    fn parts() -> (Param, Ema, Optimizer) {
+        let mut param = Param::new(&[3], Init::Normal(1.0));
+        param.init(4);
+        let ema = Ema::new(&param, 0.9);
+        let config = toml::from_str("learning_rate = 0.1").unwrap();
+        let optimizer = Optimizer::new(&param, &config);
+        (param, ema, optimizer)
+    }
+
+    fn fingerprint(batch_size: u32) -> BTreeMap<String, Value> {
+        BTreeMap::from([
+            ("run.batch_size".to_owned(), batch_size.into()),
+            ("task".to_owned(), "clip".into()),
+        ])
+    }
+
+    #[test]
+    fn what_was_written_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let (param, ema, mut optimizer) = parts();
+        optimizer.v[0] = Tensor::new(vec![1.0, 2.0, 3.0], &[3]);
+        write(&path, &param, &ema, &optimizer, 77, &fingerprint(8)).unwrap();
+        let (mut other, mut other_ema, mut other_optimizer) = parts();
+        other.init(5);
+        let step = read(&path, &mut other, &mut other_ema, &mut other_optimizer, &fingerprint(8));
+        assert_eq!(step.unwrap(), 77);
+        assert_eq!(other.value().to_vec(), param.value().to_vec());
+        assert_eq!(other_optimizer.v[0].to_vec(), [1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn another_configuration_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let (mut param, mut ema, mut optimizer) = parts();
+        write(&path, &param, &ema, &optimizer, 1, &fingerprint(8)).unwrap();
+        let error = read(&path, &mut param, &mut ema, &mut optimizer, &fingerprint(16));
+        let message = error.unwrap_err().to_string();
+        assert!(message.ends_with("`run.batch_size` is 8 there and 16 here"), "{message}");
+    }
+
+    #[test]
+    fn a_model_is_not_a_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let (mut param, mut ema, mut optimizer) = parts();
+        let tensors = [("model.".to_owned(), param.value().clone())];
+        save(&path, &tensors, DType::F32, &BTreeMap::new()).unwrap();
+        let error = read(&path, &mut param, &mut ema, &mut optimizer, &fingerprint(8));
+        assert!(error.unwrap_err().to_string().contains("is not a checkpoint of a training run"));
+        std::fs::write(&path, "short").unwrap();
+        let error = read(&path, &mut param, &mut ema, &mut optimizer, &fingerprint(8));
+        assert!(error.unwrap_err().to_string().contains("model.safetensors"));
+    }
+}

@@ -1,0 +1,367 @@
+//! Configuration files: TOML, strict, the same four sections for every task and two of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aquatint_checkpoint::nearest;
+use aquatint_tensor::Precision;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::data::DataConfig;
+use crate::error::TrainError;
+use crate::lr_schedule::{LrSchedule, Shape};
+use crate::model_card::CardConfig;
+
+/// A whole file. `T` is the section `[task]`, `M` the section `[model]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config<T, M> {
+    /// Where the pictures are.
+    pub data: DataConfig,
+    /// How long, how often, where to.
+    pub run: RunConfig,
+    /// How weights change.
+    pub optimizer: OptimizerConfig,
+    /// What only this task knows.
+    pub task: T,
+    /// The networks, in the words of diffusers and transformers.
+    pub model: M,
+    /// What the model card says besides what was measured.
+    #[serde(default)]
+    pub card: CardConfig,
+}
+
+/// The section `[run]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Checkpoint, metrics and samples go here.
+    pub folder: PathBuf,
+    /// The model folder, in diffusers' layout, that the trained parts are written to.
+    pub export: PathBuf,
+    /// All random numbers follow from this one.
+    #[serde(default)]
+    pub seed: u64,
+    /// How many steps there are in all.
+    pub steps: u64,
+    /// Pictures in a step.
+    pub batch_size: usize,
+    /// Precision of matrix products and convolutions; weights and sums are always f32.
+    #[serde(default)]
+    pub dtype: Dtype,
+    /// A checkpoint and an export are written every so many steps.
+    #[serde(default = "thousand")]
+    pub checkpoint_every: u64,
+    /// Samples are drawn and validation figures measured every so many steps.
+    #[serde(default = "thousand")]
+    pub sample_every: u64,
+    /// A line of metrics is written every so many steps.
+    #[serde(default = "ten")]
+    pub log_every: u64,
+}
+
+fn thousand() -> u64 {
+    1000
+}
+
+fn ten() -> u64 {
+    10
+}
+
+/// The name of a [`Precision`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Products of bf16 numbers, summed in f32.
+    Bf16,
+}
+
+impl From<Dtype> for Precision {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+/// The section `[optimizer]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// What follows the warm-up: "constant", "cosine" or "constant-with-cooldown".
+    pub schedule: Shape,
+    /// Steps until the highest rate.
+    pub warmup_steps: u64,
+    /// Part of the run that the cool-down takes, where the schedule has one.
+    pub cooldown: f64,
+    /// Decay of the running mean of gradients.
+    pub beta1: f64,
+    /// Decay of the running mean of squared gradients.
+    pub beta2: f64,
+    /// Added to the root of the latter.
+    pub eps: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Longer gradients are shortened to this length.
+    pub max_grad_norm: f64,
+    /// Decay of the running average of weights.
+    pub ema_decay: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-4,
+            schedule: Shape::Constant,
+            warmup_steps: 0,
+            cooldown: 0.2,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+            ema_decay: 0.999,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// The learning rates of a run of so many steps.
+    pub fn lr_schedule(&self, steps: u64) -> LrSchedule {
+        LrSchedule {
+            peak: self.learning_rate,
+            warmup_steps: self.warmup_steps,
+            steps,
+            shape: self.schedule,
+            cooldown: self.cooldown,
+        }
+    }
+}
+
+/// Keys that a run may be continued with under another value, since they decide where files are
+/// and when to stop, but not what a step does (other than by the learning rate of a longer run).
+const FREE: [&str; 8] = [
+    "card",
+    "data.folder",
+    "run.checkpoint_every",
+    "run.export",
+    "run.folder",
+    "run.log_every",
+    "run.sample_every",
+    "run.steps",
+];
+
+impl<T, M> Config<T, M>
+where
+    T: Serialize + DeserializeOwned,
+    M: Serialize + DeserializeOwned + Default,
+{
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not TOML, lacks a key, or has one that means nothing; the nearest
+    /// key that does is named.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let text = fs::read_to_string(path).map_err(TrainError::io(path))?;
+        let wrong = |message| TrainError::Config { path: path.to_path_buf(), message };
+        Self::parse(&text).map_err(wrong)
+    }
+
+    /// Reads the text of a file.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| explain(&error, text))?;
+        // The sections of the models take any key, as the files that they are modelled on do; here
+        // a key that nobody reads is a mistake.
+        let table: toml::Table = toml::from_str(text).map_err(|error| explain(&error, text))?;
+        if let Some(written) = table.get("model") {
+            let known = serde_json::to_value(M::default()).map_err(|error| error.to_string())?;
+            check_known(written, &known, "model")?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let positive = [
+            ("data.size", self.data.size as u64),
+            ("run.steps", self.run.steps),
+            ("run.batch_size", self.run.batch_size as u64),
+            ("run.checkpoint_every", self.run.checkpoint_every),
+            ("run.sample_every", self.run.sample_every),
+            ("run.log_every", self.run.log_every),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                return Err(format!("`{key}` is 0; it must be at least 1"));
+            }
+        }
+        let parts =
+            [("cooldown", self.optimizer.cooldown), ("ema_decay", self.optimizer.ema_decay)];
+        for (key, value) in parts {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("`optimizer.{key}` is {value}; it must be from 0 to 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every key that decides about the numbers of a step, such as `run.batch_size`, with its
+    /// value, and the name of the task.
+    pub fn fingerprint(&self, task: &str) -> BTreeMap<String, Value> {
+        let whole = serde_json::to_value(self).expect("a configuration is plain data");
+        let mut keys = BTreeMap::from([("task".to_owned(), Value::from(task))]);
+        flatten("", &whole, &mut keys);
+        keys.retain(|key, _| {
+            !FREE.iter().any(|free| key == free || key.starts_with(&format!("{free}.")))
+        });
+        keys
+    }
+}
+
+fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                flatten(&aquatint_nn::join(path, name), value, keys);
+            }
+        }
+        _ => {
+            // "task" is taken by the name of the task, and its section is a table.
+            keys.insert(path.to_owned(), value.clone());
+        }
+    }
+}
+
+/// Every key that was written must be one that the model configuration has.
+fn check_known(written: &toml::Value, known: &Value, path: &str) -> Result<(), String> {
+    let (toml::Value::Table(written), Value::Object(known)) = (written, known) else {
+        return Ok(());
+    };
+    for (key, value) in written {
+        match known.get(key) {
+            Some(known) => check_known(value, known, &format!("{path}.{key}"))?,
+            None => {
+                let near = nearest(key, known.keys().map(String::as_str));
+                return Err(unknown(&format!("{path}.{key}"), near));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unknown(key: &str, near: Option<&str>) -> String {
+    let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    format!("unknown key `{key}`{hint}")
+}
+
+/// One line for what the TOML reader says in several.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let message = match quoted.split_first() {
+        Some((key, known)) if message.starts_with("unknown field") => {
+            unknown(key, nearest(key, known.iter().copied()))
+        }
+        _ => message,
+    };
+    match error.span() {
+        Some(span) if span.start > 0 => {
+            let before = text.get(..span.start).unwrap_or(text);
+            format!("line {}: {message}", before.matches('\n').count() + 1)
+        }
+        _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Task {
+        crop: usize,
+    }
+
+    #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Model {
+        latent_channels: usize,
+    }
+
+    const GOOD: &str = "\
+[data]
+folder = \"d\"
+[run]
+folder = \"r\"
+export = \"m\"
+steps = 10
+batch_size = 4
+dtype = \"bf16\"
+[optimizer]
+learning_rate = 0.001
+[task]
+crop = 8
+[model]
+latent_channels = 4
+";
+
+    fn parse(text: &str) -> Result<Config<Task, Model>, String> {
+        Config::parse(text)
+    }
+
+    fn error(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from));
+        parse(&GOOD.replace(from, to)).unwrap_err()
+    }
+
+    #[test]
+    fn a_good_file() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!((config.run.steps, config.run.dtype), (10, Dtype::Bf16));
+        assert_eq!((config.data.size, config.optimizer.beta1), (128, 0.9));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_the_nearest() {
+        assert_eq!(
+            error("batch_size", "batchsize"),
+            "line 7: unknown key `batchsize`; did you mean `batch_size`?"
+        );
+        assert_eq!(
+            error("latent_channels", "latent_channel"),
+            "unknown key `model.latent_channel`; did you mean `latent_channels`?"
+        );
+        assert!(error("[task]", "[tusk]").contains("did you mean `task`?"));
+    }
+
+    #[test]
+    fn what_is_missing_or_out_of_range() {
+        assert!(error("steps = 10\n", "").contains("missing field `steps`"));
+        assert_eq!(error("steps = 10", "steps = 0"), "`run.steps` is 0; it must be at least 1");
+        let wrong = error("[task]", "ema_decay = 2.0\n[task]");
+        assert_eq!(wrong, "`optimizer.ema_decay` is 2; it must be from 0 to 1");
+        assert!(error("steps = 10", "steps = ").starts_with("line 6: "));
+        assert!(!error("steps = 10", "steps = \"x\"").contains('\n'));
+    }
+
+    #[test]
+    fn a_run_can_be_made_longer_and_nothing_else() {
+        let prints = |text: &str| parse(text).unwrap().fingerprint("clip");
+        let good = prints(GOOD);
+        assert_eq!(good, prints(&GOOD.replace("steps = 10", "steps = 20")));
+        assert_eq!(good, prints(&GOOD.replace("folder = \"r\"", "folder = \"x\"")));
+        assert_ne!(good, prints(&GOOD.replace("crop = 8", "crop = 16")));
+        assert_eq!(good["task.crop"], 8);
+        assert_eq!(good["task"], "clip");
+    }
+}

@@ -1,0 +1,286 @@
+//! Stage 3: the U-Net, by Algorithm 1 of DDPM on latents (arXiv:2006.11239, arXiv:2112.10752).
+//!
+//! The autoencoder and the text encoder are read from the model folder and stay as they are. One
+//! caption in ten is empty, so that the same network also learns what pictures look like when
+//! nothing is asked for, which classifier-free guidance needs (arXiv:2207.12598).
+
+use std::path::Path;
+
+use aquatint_checkpoint::DType;
+use aquatint_diffusion::{
+    Condition, Guidance, ModelDenoiser, Noise, PredictionType, Run, Schedule, ddpm, samplers,
+};
+use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionConfig, UNet2DConditionModel};
+use aquatint_nn::{Module, ModuleExt};
+use aquatint_pipeline::{
+    Components, ModelConfig, ModelSource, Picture, SchedulerConfig, Tokenizer, contact_sheet,
+    decode, load_module, square_columns,
+};
+use aquatint_tensor::{Rng, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::captions::{self, Form};
+use crate::colours::{COLOURS, WHITE};
+use crate::config::Config;
+use crate::contexts::Contexts;
+use crate::data::Dataset;
+use crate::error::TrainError;
+use crate::latents::{Latents, backgrounds, encode_views};
+use crate::monitor::Monitor;
+use crate::order::Order;
+use crate::pictures::View;
+use crate::task::{Figures, StepLoss, Task};
+
+/// The section `[task]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiffusionTask {
+    /// On how many backgrounds each picture is seen: white and others, 1 to 10.
+    pub variants_per_image: usize,
+    /// The part of the captions that are left empty.
+    pub empty_captions: f64,
+    /// How far samples follow their prompts: see [`Guidance`].
+    pub guidance_scale: f64,
+    /// Steps of the DDIM sampler for samples.
+    pub sample_steps: usize,
+    /// What samples are drawn of.
+    pub prompts: Vec<String>,
+}
+
+/// The section `[model]`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiffusionNetworks {
+    /// The network.
+    pub unet: UNet2DConditionConfig,
+    /// The noise.
+    pub scheduler: SchedulerConfig,
+}
+
+/// A whole configuration file.
+pub type DiffusionConfig = Config<DiffusionTask, DiffusionNetworks>;
+
+/// Pictures that pass through the network at once outside of training.
+const AT_ONCE: usize = 32;
+
+/// The U-Net in training, with the frozen parts around it.
+pub struct Diffusion {
+    config: DiffusionConfig,
+    data: Dataset,
+    order: Order,
+    schedule: Schedule,
+    latents: Latents,
+    contexts: Contexts,
+    components: Components,
+}
+
+impl Diffusion {
+    /// Loads the frozen parts from the model folder and encodes the pictures.
+    pub fn new(
+        config: DiffusionConfig,
+        data: Dataset,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Self, TrainError> {
+        check(&config)?;
+        let components = load_frozen(&config)?;
+        let schedule = config.model.scheduler.schedule().map_err(TrainError::Data)?;
+        std::fs::create_dir_all(&config.run.folder).map_err(TrainError::io(&config.run.folder))?;
+        let path = config.run.folder.join("latents.safetensors");
+        let variants = config.task.variants_per_image;
+        let latents = Latents::open(&path, &data, variants, &components.vae, monitor)?;
+        let order = Order::new(data.train.len(), config.run.seed);
+        let contexts = Contexts::default();
+        Ok(Self { config, data, order, schedule, latents, contexts, components })
+    }
+
+    /// The contexts of captions that are not worth remembering.
+    fn contexts_of(&mut self, captions: &[String]) -> Tensor {
+        let Components { tokenizer, text_encoder, .. } = &self.components;
+        self.contexts.of(captions, |_| false, tokenizer, text_encoder)
+    }
+
+    /// Latents for these prompts by DDIM, every one from a noise of its own.
+    fn sample(&mut self, prompts: &[String], first_seed: u64) -> Tensor {
+        let prompted = self.contexts_of(prompts);
+        let empty = self.contexts_of(&vec![String::new(); prompts.len()]);
+        let unet = &self.components.unet;
+        let conditioned = |xt: &Tensor, timesteps: &[f32], conditions: &[Condition]| {
+            // Guidance asks for both, or at scale 1 for the prompts alone.
+            let context = match conditions {
+                [Condition::Prompt] => prompted.clone(),
+                _ => Tensor::cat_rows([&empty, &prompted]),
+            };
+            unet.forward(xt, timesteps, &context)
+        };
+        let guidance_scale = self.config.task.guidance_scale;
+        let guidance = Guidance { conditioned: &conditioned, guidance_scale };
+        let denoiser = ModelDenoiser {
+            network: &guidance,
+            schedule: &self.schedule,
+            prediction_type: PredictionType::Epsilon,
+        };
+        let scheduler = &self.config.model.scheduler;
+        let sigmas = scheduler
+            .sigmas(&self.schedule, self.config.task.sample_steps)
+            .expect("the configuration was checked at the start");
+        let seeds: Vec<u64> = (first_seed..).take(prompts.len()).collect();
+        let side = self.data.size / self.components.config.vae.downsampling_factor();
+        let shape = [prompts.len(), side, side, self.components.config.unet.in_channels];
+        let run = Run {
+            denoiser: &denoiser,
+            sigmas: &sigmas,
+            eta: None,
+            noise: &mut Noise::new(&seeds),
+            watch: &mut (),
+        };
+        samplers::find("ddim").expect("there is always DDIM").sample(&shape, run)
+    }
+}
+
+/// What can be said about the configuration before anything is loaded.
+fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
+    let DiffusionTask { variants_per_image, empty_captions, sample_steps, .. } = config.task;
+    let wrong = |message: String| Err(TrainError::Data(message));
+    if !(1..=COLOURS.len()).contains(&variants_per_image) {
+        return wrong(format!("`task.variants_per_image` is {variants_per_image}, not 1 to 10"));
+    }
+    if !(0.0..=1.0).contains(&empty_captions) {
+        return wrong(format!("`task.empty_captions` is {empty_captions}, not 0 to 1"));
+    }
+    let DiffusionNetworks { unet, scheduler } = &config.model;
+    unet.validate().and_then(|()| scheduler.validate()).map_err(TrainError::Data)?;
+    if !(1..=scheduler.num_train_timesteps).contains(&sample_steps) {
+        return wrong(format!("`task.sample_steps` is {sample_steps}, not 1 to the timesteps"));
+    }
+    if scheduler.prediction_type != "epsilon" {
+        return wrong("Algorithm 1 predicts the noise: `prediction_type` must be epsilon".into());
+    }
+    Ok(())
+}
+
+/// The parts in the model folder, and a new U-Net between them.
+fn load_frozen(config: &DiffusionConfig) -> Result<Components, TrainError> {
+    let folder = &config.run.export;
+    let source = ModelSource::Folder(folder.clone());
+    for (file, stage) in [("vae/config.json", "autoencoder"), ("tokenizer/vocab.json", "clip")] {
+        if !source.has(file) {
+            return Err(TrainError::Data(format!(
+                "{} has no {file}: train the {stage} first",
+                folder.display()
+            )));
+        }
+    }
+    let failed = |error| TrainError::checkpoint(folder)(error);
+    let tokenizer = Tokenizer::load(&source, "tokenizer").map_err(failed)?;
+    let model = ModelConfig {
+        text_encoder: source.json("text_encoder/config.json").map_err(failed)?,
+        unet: config.model.unet.clone(),
+        vae: source.json("vae/config.json").map_err(failed)?,
+        scheduler: config.model.scheduler.clone(),
+    };
+    model.text_encoder.validate().and_then(|()| model.vae.validate()).map_err(TrainError::Data)?;
+    let (wants, has) = (model.unet.cross_attention_dim, model.text_encoder.hidden_size);
+    if wants != has || model.unet.in_channels != model.vae.latent_channels {
+        return Err(TrainError::Data(format!(
+            "the U-Net wants contexts of {wants} and latents of {} channels, but the parts in {} \
+             have {has} and {}",
+            model.unet.in_channels,
+            folder.display(),
+            model.vae.latent_channels
+        )));
+    }
+
+    let weights = |file: &str| source.weights(file).map_err(failed);
+    let mut text_encoder = ClipTextModel::with_projection(&model.text_encoder);
+    load_module(&mut text_encoder, &weights("text_encoder/model.safetensors")?)
+        .map_err(TrainError::checkpoint(folder))?;
+    let mut vae = AutoencoderKL::new(&model.vae);
+    load_module(&mut vae, &weights("vae/diffusion_pytorch_model.safetensors")?)
+        .map_err(TrainError::checkpoint(folder))?;
+    text_encoder.set_precision(config.run.dtype.into());
+    vae.set_precision(config.run.dtype.into());
+    let unet = UNet2DConditionModel::new(&model.unet);
+    Ok(Components { tokenizer, text_encoder, unet, vae, config: model })
+}
+
+impl Task for Diffusion {
+    fn name(&self) -> &'static str {
+        "diffusion"
+    }
+
+    fn model(&self) -> &dyn Module {
+        &self.components.unet
+    }
+
+    fn model_mut(&mut self) -> &mut dyn Module {
+        &mut self.components.unet
+    }
+
+    fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
+        let DiffusionTask { variants_per_image, empty_captions, .. } = self.config.task;
+        let batch = self.order.batch(step, self.config.run.batch_size);
+        let mut chosen = Vec::with_capacity(batch.len());
+        let mut captions = Vec::with_capacity(batch.len());
+        let mut recurring = Vec::with_capacity(batch.len());
+        for i in batch {
+            let drawing = &self.data.train[i];
+            let form = Form::draw(rng);
+            let variant = if form.names_colour() { rng.below(variants_per_image) } else { 0 };
+            let colour = backgrounds(drawing, variants_per_image)[variant];
+            let caption = captions::write(drawing, form, colour, rng);
+            let empty = rng.uniform() < empty_captions;
+            chosen.push((i, variant));
+            captions.push(if empty { String::new() } else { caption });
+            recurring.push(empty || form == Form::Plain);
+        }
+        let Components { tokenizer, text_encoder, unet, .. } = &self.components;
+        let context = self.contexts.of(&captions, |i| recurring[i], tokenizer, text_encoder);
+
+        let eps_theta = |xt: &Tensor, t: &[usize]| {
+            let timesteps: Vec<f32> = t.iter().map(|&t| t as f32).collect();
+            unet.forward(xt, &timesteps, &context)
+        };
+        let x0 = self.latents.batch(&chosen);
+        let loss = ddpm::training_loss(&eps_theta, &self.schedule, &x0, rng);
+        StepLoss { loss, parts: Vec::new() }
+    }
+
+    /// The loss on held-out pictures with plain captions, with noise that is always the same.
+    fn validate(&mut self) -> Figures {
+        let count = self.data.validation.len();
+        let (mut rng, mut sum) = (Rng::new(0), 0.0);
+        for first in (0..count).step_by(AT_ONCE) {
+            let drawings = &self.data.validation[first..(first + AT_ONCE).min(count)];
+            let views: Vec<View<'_>> =
+                drawings.iter().map(|d| View::whole(d, COLOURS[WHITE].rgb)).collect();
+            let x0 = encode_views(&views, self.data.size, &self.components.vae);
+            let captions: Vec<String> =
+                drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
+            let context = self.contexts_of(&captions);
+            let unet = &self.components.unet;
+            let eps_theta = |xt: &Tensor, t: &[usize]| {
+                let timesteps: Vec<f32> = t.iter().map(|&t| t as f32).collect();
+                unet.forward(xt, &timesteps, &context)
+            };
+            let loss = ddpm::training_loss(&eps_theta, &self.schedule, &x0, &mut rng);
+            sum += f64::from(loss.item()) * captions.len() as f64;
+        }
+        if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }
+    }
+
+    fn samples(&mut self) -> Option<Picture> {
+        let prompts = self.config.task.prompts.clone();
+        let mut pictures = Vec::new();
+        for (i, some) in prompts.chunks(AT_ONCE / 2).enumerate() {
+            let latents = self.sample(some, (i * AT_ONCE / 2) as u64);
+            pictures.extend(decode(&self.components, &latents));
+        }
+        let columns = square_columns(pictures.len());
+        (!pictures.is_empty()).then(|| contact_sheet(&pictures, columns))
+    }
+
+    /// The whole model: what was read from the folder is written again as it was.
+    fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
+        self.components.save(folder, DType::F16).map_err(TrainError::io(folder))
+    }
+}

@@ -1,0 +1,127 @@
+//! Training: what a model learns from, how its weights change, and what is kept of it.
+//!
+//! Three things can be trained, one after the other, each with the parts before it frozen: the
+//! [`autoencoder`] between pixels and latents, [`clip`], the text encoder, and the U-Net, by
+//! [`diffusion`]. They share one loop, [`run`], which knows no network: it asks a [`task::Task`]
+//! for the loss of a step and does the rest, including checkpoints that are continued bit for bit.
+//!
+//! This crate prints nothing, reads no clock and catches no signal: see [`monitor`].
+
+pub mod autoencoder;
+pub mod captions;
+mod checkpointing;
+pub mod clip;
+pub mod colours;
+pub mod config;
+mod contexts;
+pub mod data;
+mod decode;
+pub mod diffusion;
+mod ema;
+pub mod error;
+mod export;
+mod latents;
+pub mod lr_schedule;
+pub mod metrics;
+pub mod model_card;
+pub mod monitor;
+mod optimizer;
+mod order;
+pub mod pictures;
+pub mod report;
+mod retrieval;
+pub mod run;
+pub mod task;
+#[cfg(test)]
+mod testing;
+
+use std::path::Path;
+
+use aquatint_nn::ModuleExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::error::TrainError;
+use crate::model_card::Record;
+use crate::monitor::Monitor;
+use crate::run::{Outcome, Settings};
+use crate::task::Task;
+
+/// What can be trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Pixels ↔ latents.
+    Autoencoder,
+    /// Words to contexts: the tokenizer and the text encoder.
+    Clip,
+    /// Noise and contexts to latents: the U-Net.
+    Diffusion,
+}
+
+/// What is said besides the configuration file.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Another number of steps than in the file.
+    pub steps: Option<u64>,
+    /// Go on from the checkpoint in the run's folder, if there is one.
+    pub resume: bool,
+    /// Processor and threads, for the model card.
+    pub hardware: String,
+}
+
+/// Trains as the configuration file at `path` says.
+///
+/// # Errors
+/// One line for the user: see [`TrainError`].
+pub fn train(
+    stage: Stage,
+    path: &Path,
+    options: &Options,
+    monitor: &mut dyn Monitor,
+) -> Result<Outcome, TrainError> {
+    match stage {
+        Stage::Autoencoder => launch(path, options, monitor, |config, data, _| {
+            autoencoder::Autoencoder::new(config, data)
+        }),
+        Stage::Clip => {
+            launch(path, options, monitor, |config, data, _| clip::Clip::new(config, data))
+        }
+        Stage::Diffusion => launch(path, options, monitor, diffusion::Diffusion::new),
+    }
+}
+
+/// Reads the configuration and the data, builds the task, runs it, writes the model card.
+fn launch<T, M, K>(
+    path: &Path,
+    options: &Options,
+    monitor: &mut dyn Monitor,
+    build: impl FnOnce(Config<T, M>, Dataset, &mut dyn Monitor) -> Result<K, TrainError>,
+) -> Result<Outcome, TrainError>
+where
+    T: Clone + Serialize + DeserializeOwned,
+    M: Clone + Serialize + DeserializeOwned + Default,
+    K: Task,
+{
+    let mut config = Config::<T, M>::read(path)?;
+    config.run.steps = options.steps.unwrap_or(config.run.steps).max(1);
+    let data = Dataset::open(&config.data, monitor)?;
+    let pictures = data.train.len();
+    let mut task = build(config.clone(), data, monitor)?;
+    let settings = Settings {
+        run: config.run.clone(),
+        optimizer: config.optimizer.clone(),
+        fingerprint: config.fingerprint(task.name()),
+        resume: options.resume,
+    };
+    let outcome = run::run(&mut task, &settings, monitor)?;
+    if !outcome.stopped {
+        let parameters = task.model().parameter_count();
+        let batch_size = config.run.batch_size;
+        let hardware = &options.hardware;
+        let record = Record::new(&outcome, batch_size, pictures, parameters, hardware);
+        model_card::write(&config.run.export, task.name(), record, &config.card)?;
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,4 @@
+//! What a run looks like afterwards.
+
+mod canvas;
+pub mod plot;

@@ -1,0 +1,323 @@
+//! The loop: loss, gradient, step, average; and now and then a line, a picture, a checkpoint.
+//!
+//! Nothing that a step computes depends on when the run was started or interrupted: the random
+//! numbers of step n are a stream of its own, and the order of the data follows from n. So a run
+//! that was killed and continued ends with the same bits as one that was not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aquatint_checkpoint::atomic;
+use aquatint_nn::ModuleExt;
+use aquatint_pipeline::png;
+use aquatint_tensor::Rng;
+use serde_json::{Map, Value, json};
+
+use crate::checkpointing;
+use crate::config::{OptimizerConfig, RunConfig};
+use crate::ema::Ema;
+use crate::error::TrainError;
+use crate::metrics::{self, Metrics};
+use crate::monitor::{Monitor, StepReport};
+use crate::optimizer::{Optimizer, grad_norm};
+use crate::report::plot;
+use crate::task::{Figures, StepLoss, Task};
+
+/// The parts of a configuration that the loop reads.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long, how often, where to.
+    pub run: RunConfig,
+    /// How weights change.
+    pub optimizer: OptimizerConfig,
+    /// What a checkpoint must agree with.
+    pub fingerprint: BTreeMap<String, Value>,
+    /// Whether to go on from the checkpoint in the run's folder.
+    pub resume: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Steps done in all.
+    pub step: u64,
+    /// Whether it was asked to stop before the end.
+    pub stopped: bool,
+    /// Seconds of training, those before an interruption included.
+    pub seconds: f64,
+    /// The mean loss of the last logged steps.
+    pub loss: Option<f64>,
+    /// The last validation figures.
+    pub figures: Vec<(String, f64)>,
+}
+
+/// Trains `task` until its last step, or until the monitor wants to stop.
+///
+/// # Errors
+/// If the folder holds a checkpoint and `resume` was not asked for, if the checkpoint is of
+/// another configuration, if the loss is not a number any more, or if a file cannot be written.
+pub fn run(
+    task: &mut dyn Task,
+    settings: &Settings,
+    monitor: &mut dyn Monitor,
+) -> Result<Outcome, TrainError> {
+    let mut run = Run::start(task, settings, monitor)?;
+    while run.step < settings.run.steps && !run.monitor.stop_requested() {
+        run.one_step()?;
+        let due = |every: u64| run.step.is_multiple_of(every) || run.step == settings.run.steps;
+        let (sample, checkpoint) =
+            (due(settings.run.sample_every), due(settings.run.checkpoint_every));
+        if due(settings.run.log_every) {
+            run.log()?;
+        }
+        if checkpoint {
+            run.write_checkpoint()?;
+        }
+        if sample {
+            run.show()?;
+        }
+        if checkpoint {
+            run.export()?;
+        }
+    }
+    run.finish()
+}
+
+struct Run<'a> {
+    task: &'a mut dyn Task,
+    settings: &'a Settings,
+    monitor: &'a mut dyn Monitor,
+    optimizer: Optimizer,
+    ema: Ema,
+    metrics: Metrics,
+    /// Steps done.
+    step: u64,
+    /// The step of the newest checkpoint.
+    saved: Option<u64>,
+    /// Seconds of training in earlier parts of the run.
+    earlier: f64,
+    /// When this part began.
+    began: f64,
+    pace: Pace,
+    /// Since the last line of metrics.
+    losses: Vec<f32>,
+    last: Last,
+}
+
+/// What the last step did, for the metrics.
+#[derive(Default)]
+struct Last {
+    lr: f64,
+    grad_norm: f64,
+    parts: Figures,
+    loss: Option<f64>,
+    figures: Vec<(String, f64)>,
+}
+
+/// Seconds for a step: a running average that forgets old steps and never counts the pauses
+/// between steps.
+#[derive(Default)]
+struct Pace {
+    seconds: Option<f64>,
+}
+
+impl Pace {
+    fn add(&mut self, seconds: f64) -> f64 {
+        let average = self.seconds.map_or(seconds, |average| 0.95 * average + 0.05 * seconds);
+        *self.seconds.insert(average)
+    }
+}
+
+fn checkpoint_path(folder: &Path) -> PathBuf {
+    folder.join("checkpoint.safetensors")
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        task: &'a mut dyn Task,
+        settings: &'a Settings,
+        monitor: &'a mut dyn Monitor,
+    ) -> Result<Self, TrainError> {
+        let folder = &settings.run.folder;
+        for folder in [folder, &folder.join("samples")] {
+            fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
+        }
+        atomic::remove_leftovers(folder).map_err(TrainError::io(folder))?;
+        let path = checkpoint_path(folder);
+        if path.exists() && !settings.resume {
+            return Err(TrainError::Checkpoint(format!(
+                "{} exists: go on from it with --resume, or choose another run.folder",
+                path.display()
+            )));
+        }
+
+        task.init(settings.run.seed);
+        let model = task.model_mut();
+        let mut optimizer = Optimizer::new(model, &settings.optimizer);
+        let mut ema = Ema::new(model, settings.optimizer.ema_decay);
+        let mut step = 0;
+        if path.exists() {
+            let fingerprint = &settings.fingerprint;
+            step = checkpointing::read(&path, model, &mut ema, &mut optimizer, fingerprint)?;
+            monitor.note(&format!("going on from step {step}"));
+        }
+        model.set_precision(settings.run.dtype.into());
+        model.track();
+
+        let path = folder.join("metrics.jsonl");
+        let metrics = Metrics::open(&path, step)?;
+        let lines = metrics::lines(&path)?;
+        let earlier = lines.iter().filter_map(|line| line["seconds"].as_f64()).next_back();
+        let began = monitor.seconds();
+        Ok(Self {
+            task,
+            settings,
+            optimizer,
+            ema,
+            metrics,
+            step,
+            saved: (step > 0).then_some(step),
+            earlier: earlier.unwrap_or(0.0),
+            began,
+            pace: Pace::default(),
+            losses: Vec::new(),
+            last: Last::default(),
+            monitor,
+        })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.earlier + self.monitor.seconds() - self.began
+    }
+
+    /// Line 5 of Algorithm 1 of the DDPM paper, and of nearly everything else: follow the
+    /// gradient of the loss.
+    fn one_step(&mut self) -> Result<(), TrainError> {
+        let before = self.monitor.seconds();
+        let mut rng = Rng::for_step(self.settings.run.seed, self.step);
+        let StepLoss { loss, parts } = self.task.loss(self.step, &mut rng);
+        let value = loss.item();
+        self.check_finite("loss", f64::from(value))?;
+        let mut grads = loss.backward();
+        let norm = grad_norm(self.task.model(), &grads);
+        self.check_finite("gradient", norm)?;
+
+        let lr = self.settings.optimizer.lr_schedule(self.settings.run.steps).at(self.step);
+        self.step += 1;
+        let model = self.task.model_mut();
+        self.optimizer.step(model, &mut grads, norm, lr, self.step);
+        self.task.constrain();
+        self.ema.update(self.task.model(), self.step);
+
+        self.losses.push(value);
+        self.last = Last { lr, grad_norm: norm, parts, ..std::mem::take(&mut self.last) };
+        let pace = self.pace.add(self.monitor.seconds() - before);
+        let report = StepReport {
+            step: self.step,
+            steps: self.settings.run.steps,
+            loss: value,
+            lr,
+            images_per_second: self.settings.run.batch_size as f64 / pace,
+            seconds_left: pace * (self.settings.run.steps - self.step) as f64,
+        };
+        self.monitor.step(&report);
+        Ok(())
+    }
+
+    fn check_finite(&self, what: &'static str, value: f64) -> Result<(), TrainError> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let kept = self.saved.map(|_| checkpoint_path(&self.settings.run.folder));
+        Err(TrainError::NotANumber { step: self.step + 1, what, kept })
+    }
+
+    /// A line of metrics: losses are means since the last line, the rest is of this step.
+    fn log(&mut self) -> Result<(), TrainError> {
+        let losses = std::mem::take(&mut self.losses);
+        let loss = losses.iter().map(|&x| f64::from(x)).sum::<f64>() / losses.len().max(1) as f64;
+        self.last.loss = Some(loss);
+        let pace = self.pace.seconds.unwrap_or(f64::INFINITY);
+        let mut line = json!({
+            "step": self.step,
+            "loss": significant(loss),
+            "lr": significant(self.last.lr),
+            "grad_norm": significant(self.last.grad_norm),
+            "images_per_second": significant(self.settings.run.batch_size as f64 / pace),
+            "seconds": (self.seconds() * 10.0).round() / 10.0,
+        });
+        for (name, value) in &self.last.parts {
+            line[*name] = json!(significant(*value));
+        }
+        self.metrics.append(&line)
+    }
+
+    /// Runs `f` with the averaged weights in the model.
+    fn with_averages<R>(&mut self, f: impl FnOnce(&mut dyn Task) -> R) -> R {
+        self.ema.swap(self.task.model_mut());
+        let result = f(self.task);
+        self.ema.swap(self.task.model_mut());
+        result
+    }
+
+    /// Validation figures and a sample grid.
+    fn show(&mut self) -> Result<(), TrainError> {
+        self.monitor.preparing("validation", 0, 1);
+        let (figures, samples) = self.with_averages(|task| (task.validate(), task.samples()));
+        self.monitor.preparing("validation", 1, 1);
+        if !figures.is_empty() {
+            let text: Vec<String> =
+                figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+            self.monitor.note(&format!("step {}: {}", self.step, text.join(", ")));
+            let values: Map<String, Value> = figures
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(significant(*value))))
+                .collect();
+            self.metrics.append(&json!({"step": self.step, "validation": values}))?;
+        }
+        self.last.figures =
+            figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        if let Some(picture) = samples {
+            let name = format!("samples/step-{:06}.png", self.step);
+            let path = self.settings.run.folder.join(name);
+            png::save(&path, &picture, &BTreeMap::new()).map_err(TrainError::io(&path))?;
+        }
+        Ok(())
+    }
+
+    fn write_checkpoint(&mut self) -> Result<(), TrainError> {
+        let path = checkpoint_path(&self.settings.run.folder);
+        let fingerprint = &self.settings.fingerprint;
+        let (model, step) = (self.task.model(), self.step);
+        checkpointing::write(&path, model, &self.ema, &self.optimizer, step, fingerprint)?;
+        self.saved = Some(step);
+        Ok(())
+    }
+
+    fn export(&mut self) -> Result<(), TrainError> {
+        let settings = self.settings;
+        self.with_averages(|task| task.export(&settings.run.export))?;
+        plot::loss_curve(&settings.run.folder)
+    }
+
+    fn finish(mut self) -> Result<Outcome, TrainError> {
+        let stopped = self.step < self.settings.run.steps;
+        if stopped && self.saved != Some(self.step) {
+            self.write_checkpoint()?;
+            self.monitor.note(&format!("stopped after step {}; --resume goes on", self.step));
+        }
+        Ok(Outcome {
+            step: self.step,
+            stopped,
+            seconds: self.seconds(),
+            loss: self.last.loss,
+            figures: self.last.figures,
+        })
+    }
+}
+
+/// Six digits are enough for a log.
+fn significant(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}

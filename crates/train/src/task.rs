@@ -1,0 +1,58 @@
+//! What the loop needs to know of a thing that can be trained.
+
+use std::path::Path;
+
+use aquatint_nn::{Module, ModuleExt};
+use aquatint_pipeline::Picture;
+use aquatint_tensor::{Rng, Tensor};
+
+use crate::error::TrainError;
+
+/// Named figures, in the order in which they are shown.
+pub type Figures = Vec<(&'static str, f64)>;
+
+/// The loss of one mini-batch.
+pub struct StepLoss {
+    /// One number, tracked back to the weights of the model.
+    pub loss: Tensor,
+    /// Its parts, for the metrics.
+    pub parts: Figures,
+}
+
+/// A network with its data and its loss.
+pub trait Task {
+    /// "autoencoder", "clip" or "diffusion".
+    fn name(&self) -> &'static str;
+
+    /// What is trained.
+    fn model(&self) -> &dyn Module;
+
+    /// What is trained, to be changed.
+    fn model_mut(&mut self) -> &mut dyn Module;
+
+    /// Draws the first weights.
+    fn init(&mut self, seed: u64) {
+        self.model_mut().init(seed);
+    }
+
+    /// The loss of step number `step` (the first is 0). All its random numbers come from `rng`,
+    /// and nothing of earlier steps may matter but the weights.
+    fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss;
+
+    /// Puts weights back into their allowed range after a step.
+    fn constrain(&mut self) {}
+
+    /// Figures on pictures that were not trained on. The model holds the averaged weights.
+    fn validate(&mut self) -> Figures {
+        Vec::new()
+    }
+
+    /// A picture of what the model can do. The model holds the averaged weights.
+    fn samples(&mut self) -> Option<Picture> {
+        None
+    }
+
+    /// Writes the parts of the model into `folder`, in diffusers' layout. The model holds the
+    /// averaged weights.
+    fn export(&mut self, folder: &Path) -> Result<(), TrainError>;
+}

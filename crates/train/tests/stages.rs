@@ -1,0 +1,70 @@
+//! All three stages on a few shapes: they learn, they can be interrupted, what they leave is a
+//! model.
+
+mod common;
+
+use std::fs;
+
+use aquatint_pipeline::{Components, GenerateRequest, LoadOptions, ModelSource, text_to_image};
+use aquatint_train::Stage;
+use common::{Place, trained, trained_in_parts};
+
+const STEPS: u64 = 40;
+
+/// The mean loss of the last quarter is well below that of the first.
+#[track_caller]
+fn assert_learned(place: &Place, run: &str, part: f64) {
+    let losses = place.losses(run);
+    assert_eq!(losses.last().map(|(step, _)| *step), Some(STEPS));
+    let quarter = losses.len() / 4;
+    let mean = |some: &[(u64, f64)]| some.iter().map(|(_, l)| l).sum::<f64>() / some.len() as f64;
+    let (first, last) = (mean(&losses[..quarter]), mean(&losses[losses.len() - quarter..]));
+    assert!(last < part * first, "{run}: the loss went from {first} to {last}");
+}
+
+/// One stage, whole and in three parts: the same bits.
+fn stage(place: &Place, stage: Stage, name: &str, part: f64) {
+    let config = place.config(stage, name, STEPS);
+    let outcome = trained(stage, &config);
+    assert!(!outcome.stopped && outcome.step == STEPS);
+    assert_learned(place, name, part);
+
+    let in_parts = format!("{name}-in-parts");
+    let config = place.config(stage, &in_parts, STEPS);
+    trained_in_parts(stage, &config, &[5, 16]);
+    assert!(
+        place.checkpoint(name) == place.checkpoint(&in_parts),
+        "{name}: another checkpoint after interruptions"
+    );
+    // The interrupted run has one line more for each interruption at an odd step, and no line
+    // twice.
+    let steps: Vec<u64> = place.losses(&in_parts).iter().map(|(step, _)| *step).collect();
+    assert!(steps.is_sorted() && steps.len() == place.losses(name).len(), "{steps:?}");
+}
+
+#[test]
+fn a_model_from_nothing() {
+    let place = Place::new();
+    stage(&place, Stage::Autoencoder, "autoencoder", 0.8);
+    stage(&place, Stage::Clip, "clip", 0.9);
+    stage(&place, Stage::Diffusion, "diffusion", 0.9);
+
+    for file in ["loss-curve.png", "samples/step-000010.png", "samples/step-000040.png"] {
+        for run in ["autoencoder", "diffusion"] {
+            image::open(place.path(&format!("runs/{run}/{file}"))).expect("a picture");
+        }
+    }
+    let readme = fs::read_to_string(place.path("model/README.md")).expect("a model card");
+    for row in ["# Shapes", "| autoencoder |", "| clip |", "| diffusion |", "| 40 × 6 |"] {
+        assert!(readme.contains(row), "{row} in {readme}");
+    }
+
+    let source = ModelSource::folder(place.path("model")).expect("a model folder");
+    let components = Components::load(&source, &LoadOptions::default()).expect("a whole model");
+    let scale = components.config.vae.scaling_factor;
+    assert!(scale != 0.18215 && (1e-3..1e3).contains(&scale), "scaling_factor {scale}");
+    let request =
+        GenerateRequest { prompt: "a circle".into(), seed: 1, steps: 2, ..Default::default() };
+    let pictures = text_to_image(&components, &request, &mut ()).expect("a picture");
+    assert_eq!((pictures[0].width, pictures[0].height), (32, 32));
+}
