@@ -62,16 +62,7 @@ fn linear(shape @ [m, k, n]: [usize; 3], precision: Precision) {
 }
 
 fn conv([n, size, c, o]: [usize; 4], gradients: bool, precision: Precision) {
-    let s = Conv2dShape {
-        n,
-        h: size,
-        w: size,
-        c,
-        o,
-        kernel: [3, 3],
-        stride: 1,
-        padding: [1; 4],
-    };
+    let s = Conv2dShape { n, h: size, w: size, c, o, kernel: [3, 3], stride: 1, padding: [1; 4] };
     let pixels = n * size * size;
     let (x, w, dy) = (values(pixels * c), values(o * c * 9), values(pixels * o));
     let (mut y, mut dx, mut dw) = (values(pixels * o), values(pixels * c), values(o * c * 9));

@@ -13,13 +13,6 @@ pub(crate) fn round(x: f32) -> u32 {
     if x.is_nan() { bits >> 16 | 0x40 } else { rounded }
 }
 
-/// `out[i] = x[i]` rounded to bf16, still as f32.
-pub(crate) fn rounded(x: &[f32], out: &mut [f32]) {
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out = f32::from_bits(round(x) << 16);
-    }
-}
-
 /// `x[i]` rounded to bf16, still as f32.
 pub(crate) fn round_in_place(x: &mut [f32]) {
     for x in x {
@@ -152,7 +145,7 @@ mod avx512 {
 mod tests {
     use super::*;
     use crate::cpu;
-    use crate::test_values::values;
+    use crate::testing::random as values;
 
     #[test]
     fn rounds_to_nearest_even_and_keeps_nan() {

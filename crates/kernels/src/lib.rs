@@ -26,11 +26,11 @@ mod microkernel;
 pub mod optimizer;
 pub mod parallel;
 pub mod reduce;
-#[cfg(test)]
-mod testing;
 mod scratch;
 #[cfg(test)]
-mod test_values;
+mod test_close;
+#[cfg(test)]
+mod testing;
 pub mod upsample;
 
 /// The type in which products are formed. Sums are always f32.

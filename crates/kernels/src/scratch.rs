@@ -31,7 +31,14 @@ impl Scratch {
             let fits = (0..pool.len()).filter(|&i| pool[i].len() >= needed);
             match fits.min_by_key(|&i| pool[i].len()) {
                 Some(i) => pool.swap_remove(i),
-                None => Vec::new(),
+                None => {
+                    // The new buffer takes the place of the largest one that is too small, so
+                    // there are never more buffers than were in use at once.
+                    if let Some(i) = (0..pool.len()).max_by_key(|&i| pool[i].len()) {
+                        pool.swap_remove(i);
+                    }
+                    Vec::new()
+                }
             }
         };
         if lines.len() < needed {

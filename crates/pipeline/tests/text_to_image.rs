@@ -12,6 +12,7 @@ use aquatint_pipeline::{
     Components, GenerateError, GenerateRequest, LoadOptions, ModelSource, RequestError, Step,
     Watch, text_to_image,
 };
+use serde_json::Value;
 use tiny::tiny_components;
 
 fn request() -> GenerateRequest {
@@ -21,6 +22,26 @@ fn request() -> GenerateRequest {
 
 fn load(source: &ModelSource) -> Components {
     Components::load(source, &LoadOptions::default()).expect("it was just saved")
+}
+
+/// Seed for seed and pixel for pixel; see tools/reference/text_to_image.py.
+#[test]
+fn agrees_with_diffusers() {
+    let golden = include_str!("../../../testdata/golden/text_to_image.json");
+    let golden: Vec<Value> = serde_json::from_str(golden).unwrap();
+    assert_eq!(golden.len(), 4);
+    let components = tiny_components();
+    for case in golden {
+        let request: GenerateRequest = serde_json::from_value(case["request"].clone()).unwrap();
+        let picture = &text_to_image(&components, &request, &mut ()).unwrap()[0];
+        let expected: Vec<u8> = serde_json::from_value(case["pixels"].clone()).unwrap();
+        let step = |k: usize| k * (picture.rgb.len() - 1) / (expected.len() - 1);
+        for (k, expected) in expected.iter().enumerate() {
+            let pixel = picture.rgb[step(k)];
+            // The last bit may be rounded otherwise.
+            assert!(pixel.abs_diff(*expected) <= 1, "{request:?}: {pixel} is not {expected}");
+        }
+    }
 }
 
 #[test]

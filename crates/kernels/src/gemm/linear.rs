@@ -127,7 +127,8 @@ mod tests {
     use super::*;
     use crate::cpu;
     use crate::gemm::reference;
-    use crate::test_values::{assert_close, values};
+    use crate::test_close::assert_close;
+    use crate::testing::random as values;
 
     const SIZES: [[usize; 3]; 14] = [
         [1, 1, 1],
@@ -146,8 +147,7 @@ mod tests {
         [9, 2, 1024],
     ];
 
-    /// bf16 keeps 8 bits; sums of rounded products differ from those of exact ones by less than
-    /// this share of the largest result, and from those of rounded operands by f32 rounding.
+    /// In bf16 the reference gets operands that are rounded already.
     fn check(precision: Precision, tolerance: f32) {
         for isa in cpu::available() {
             for shape @ [m, k, n] in SIZES {

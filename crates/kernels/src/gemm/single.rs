@@ -151,7 +151,8 @@ fn with_isa(
 mod tests {
     use super::*;
     use crate::gemm::reference;
-    use crate::test_values::{assert_close, values};
+    use crate::test_close::assert_close;
+    use crate::testing::random as values;
 
     #[test]
     fn agrees_with_the_reference() {

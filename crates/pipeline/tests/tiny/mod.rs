@@ -33,6 +33,9 @@ pub fn tiny_components() -> Components {
     vae.up_block_types = strings("UpDecoderBlock2D", 4);
     vae.norm_num_groups = 4;
 
+    // What diffusers' pipeline insists on.
+    config.scheduler.steps_offset = 1;
+
     let mut text_encoder = ClipTextModel::new(&config.text_encoder);
     let mut unet = UNet2DConditionModel::new(&config.unet);
     let mut vae = AutoencoderKL::new(&config.vae);

@@ -1,16 +1,4 @@
-//! Numbers for tests, and how close results must be.
-
-/// `len` numbers in [-1, 1) that depend on `seed` alone.
-pub(crate) fn values(seed: u64, len: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    std::iter::repeat_with(|| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    })
-    .take(len)
-    .collect()
-}
+//! How close sums of very different length must come to those of the plain loops.
 
 /// Panics unless the largest difference is at most `tolerance` of the largest expected value
 /// (or of 1, if that is larger).

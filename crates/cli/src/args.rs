@@ -1,0 +1,134 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use aquatint_diffusion::SAMPLERS;
+use aquatint_pipeline::GenerateRequest;
+use aquatint_tensor::Precision;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Text to pictures by latent diffusion.
+#[derive(Debug, Parser)]
+#[command(name = "aquatint", version, arg_required_else_help = true)]
+#[command(args_override_self = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Generate(GenerateArgs),
+    /// Train one part of a model
+    Train(crate::train::TrainArgs),
+}
+
+/// Make pictures of what a prompt says.
+///
+/// Without -o, pictures are written to the current folder under a name made of the prompt and the
+/// seed, and nothing is overwritten. Their names are printed.
+#[derive(Debug, clap::Args)]
+pub struct GenerateArgs {
+    /// What to show
+    pub prompt: String,
+
+    /// Folder of a model in diffusers' layout [default: the built-in model]
+    #[arg(short, long, value_name = "FOLDER")]
+    pub model: Option<PathBuf>,
+
+    /// Seed of the first picture; the next has the next [default: random]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Sampling steps
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub steps: usize,
+
+    /// How to step from noise to picture
+    #[arg(long, value_name = "NAME", default_value = "ddim", help = sampler_help())]
+    pub sampler: String,
+
+    /// How strongly to follow the prompt; 1 is without guidance and half the work
+    #[arg(long, value_name = "X", default_value_t = 5.0, allow_negative_numbers = true)]
+    pub guidance_scale: f64,
+
+    /// How much noise is renewed on the way, 0 to 1 [default: the sampler's]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub eta: Option<f64>,
+
+    /// What not to show
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub negative_prompt: String,
+
+    /// Pixels, a multiple of 8 [default: the model's]
+    #[arg(long, value_name = "W")]
+    pub width: Option<usize>,
+
+    /// Pixels, a multiple of 8 [default: the model's]
+    #[arg(long, value_name = "H")]
+    pub height: Option<usize>,
+
+    /// How many pictures
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1)]
+    pub count: usize,
+
+    /// PNG file to write, or an existing folder (or a name ending in /) to write to
+    #[arg(short, long, value_name = "FILE|FOLDER")]
+    pub output: Option<PathBuf>,
+
+    /// Also write a PNG of the first picture after each of ten steps
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
+
+    /// Threads to compute with; the picture is the same for any number [default: physical cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+
+    /// Type in which products are formed
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    pub dtype: Dtype,
+
+    /// Print one line of JSON instead of the names
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Dtype {
+    /// Exact
+    F32,
+    /// Faster where the processor can, and a little different
+    Bf16,
+}
+
+impl From<Dtype> for Precision {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+impl GenerateArgs {
+    /// What is meant by it.
+    pub fn request(&self, seed: u64) -> GenerateRequest {
+        GenerateRequest {
+            prompt: self.prompt.clone(),
+            negative_prompt: self.negative_prompt.clone(),
+            seed,
+            steps: self.steps,
+            sampler: self.sampler.clone(),
+            guidance_scale: self.guidance_scale,
+            eta: self.eta,
+            width: self.width,
+            height: self.height,
+            count: self.count,
+        }
+    }
+}
+
+fn sampler_help() -> String {
+    let names: Vec<&str> = SAMPLERS.iter().map(|sampler| sampler.name).collect();
+    format!("How to step from noise to picture: {}", names.join(", "))
+}

@@ -1,0 +1,54 @@
+//! The only place that prints. Results go to stdout, everything else to stderr; whoever closed one
+//! of them does not want to read, which is no error.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A line of the result.
+pub fn result(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A line for the person who waits.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// How far the work is: a bar in a terminal, about ten lines elsewhere.
+pub enum Progress {
+    Bar(ProgressBar),
+    Lines { what: &'static str, total: u64, done: u64 },
+}
+
+impl Progress {
+    pub fn new(what: &'static str, total: u64) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines { what, total, done: 0 };
+        }
+        let style =
+            ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {elapsed} (left: {eta})");
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        Self::Bar(bar.with_message(what).with_style(style.unwrap_or(ProgressStyle::default_bar())))
+    }
+
+    /// One more is done.
+    pub fn step(&mut self) {
+        match self {
+            Self::Bar(bar) => bar.inc(1),
+            Self::Lines { what, total, done } => {
+                *done += 1;
+                if *done * 10 / *total > (*done - 1) * 10 / *total {
+                    note(&format!("{what} {done}/{total}"));
+                }
+            }
+        }
+    }
+
+    /// Leaves the terminal as it was.
+    pub fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `aquatint generate`.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use aquatint_pipeline::{
+    Components, GenerateRequest, LoadOptions, ModelConfig, ModelSource, Picture, Step, Watch,
+    batches, decode, denoise, encode_prompt, metadata, png,
+};
+use serde_json::{Map, Value, json};
+
+use crate::args::GenerateArgs;
+use crate::console::{self, Progress};
+use crate::failure::Failure;
+use crate::names::{Target, check_file, unwritable};
+use crate::preview::Preview;
+use crate::{embedded, machine, stop};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Makes the pictures. Everything that can be wrong is looked at before anything takes time.
+pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
+    stop::listen();
+    let request = args.request(args.seed.unwrap_or_else(machine::random_seed));
+    request.validate()?;
+    let target = Target::new(args.output.as_deref(), &request.prompt, request.count)?;
+    args.preview.as_deref().map_or(Ok(()), check_file)?;
+    let source = match &args.model {
+        Some(folder) => ModelSource::folder(folder)?,
+        None => embedded::model()?,
+    };
+    let size = request.size_for(&ModelConfig::read(&source)?)?;
+    machine::start_threads(args.threads)?;
+
+    let mut clock = Clock::new();
+    let options = LoadOptions { precision: args.dtype.into() };
+    let components = Components::load(&source, &options)?;
+    clock.stage("load");
+    let files =
+        Job { args, request: &request, size, target, components: &components }.run(&mut clock)?;
+    if args.json {
+        console::result(&report(args, &request, size, &files, clock).to_string());
+    } else {
+        files.iter().for_each(|file| console::result(&file.display().to_string()));
+        console::note(&format!("seed {}, {:.1} s", request.seed, clock.total()));
+    }
+    Ok(())
+}
+
+struct Job<'a> {
+    args: &'a GenerateArgs,
+    request: &'a GenerateRequest,
+    size: (usize, usize),
+    target: Target,
+    components: &'a Components,
+}
+
+impl Job<'_> {
+    fn run(&self, clock: &mut Clock) -> Result<Vec<PathBuf>, Failure> {
+        let Self { request, components, .. } = *self;
+        let embeds = encode_prompt(components, request);
+        clock.stage("encode");
+        let (width, height) = self.size;
+        let batches = batches(&components.config, width, height, &request.seeds());
+        let mut preview = self.args.preview.as_ref().map(|_| Preview::new(request.steps));
+        let mut progress = Progress::new("denoising", (request.steps * batches.len()) as u64);
+        let mut files = Vec::new();
+        for seeds in batches {
+            let look = |latents: &_| preview.iter().for_each(|p| p.look(latents));
+            let mut watch = Watcher { progress: &mut progress, preview: preview.as_ref() };
+            let latents = denoise(components, request, &embeds, &seeds, &mut watch, &look);
+            let latents = latents.inspect_err(|_| progress.finish())?;
+            clock.stage("denoise");
+            let pictures = decode(components, &latents);
+            clock.stage("decode");
+            for (picture, seed) in pictures.iter().zip(seeds) {
+                let path = self.target.path(files.len(), seed);
+                self.write(&path, picture, seed)?;
+                files.push(path);
+            }
+            clock.stage("write");
+            if let (Some(preview), Some(path)) = (preview.take(), &self.args.preview) {
+                self.write(path, &preview.sheet(components, &latents), request.seed)?;
+                clock.stage("preview");
+            }
+        }
+        progress.finish();
+        Ok(files)
+    }
+
+    fn write(&self, path: &Path, picture: &Picture, seed: u64) -> Result<(), Failure> {
+        if stop::requested() {
+            return Err(Failure::interrupted());
+        }
+        let model = match &self.args.model {
+            None => embedded::NAME.into(),
+            Some(folder) => folder.file_name().unwrap_or_default().to_string_lossy(),
+        };
+        let texts = metadata::texts(self.request, seed, self.size, &model, VERSION);
+        stop::whole(|| png::save(path, picture, &texts)).map_err(|error| unwritable(path, &error))
+    }
+}
+
+/// Tells the progress and listens to Ctrl-C.
+struct Watcher<'a> {
+    progress: &'a mut Progress,
+    preview: Option<&'a Preview>,
+}
+
+impl Watch for Watcher<'_> {
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        self.progress.step();
+        self.preview.iter().for_each(|preview| preview.step(step.index));
+        ControlFlow::Continue(())
+    }
+
+    fn cancelled(&self) -> bool {
+        stop::requested()
+    }
+}
+
+/// Seconds by stage, in the order in which they came.
+struct Clock {
+    start: Instant,
+    last: Instant,
+    stages: Vec<(&'static str, f64)>,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { start: now, last: now, stages: Vec::new() }
+    }
+
+    /// What was done since the last call was part of this stage.
+    fn stage(&mut self, name: &'static str) {
+        let now = Instant::now();
+        let seconds = (now - self.last).as_secs_f64();
+        self.last = now;
+        match self.stages.iter_mut().find(|(stage, _)| *stage == name) {
+            Some((_, sum)) => *sum += seconds,
+            None => self.stages.push((name, seconds)),
+        }
+    }
+
+    fn total(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}
+
+fn report(
+    args: &GenerateArgs,
+    request: &GenerateRequest,
+    (width, height): (usize, usize),
+    files: &[PathBuf],
+    clock: Clock,
+) -> Value {
+    let milliseconds = |seconds: f64| json!((seconds * 1000.0).round() / 1000.0);
+    let mut seconds: Map<String, Value> =
+        clock.stages.iter().map(|(stage, s)| ((*stage).to_owned(), milliseconds(*s))).collect();
+    seconds.insert("total".into(), milliseconds(clock.total()));
+    json!({
+        "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+        "preview": args.preview.as_ref().map(|file| file.display().to_string()),
+        "seed": request.seed,
+        "seeds": request.seeds(),
+        "width": width,
+        "height": height,
+        "seconds": seconds,
+        "peak_memory_bytes": machine::peak_memory(),
+        "threads": rayon::current_num_threads(),
+        "version": VERSION,
+    })
+}

@@ -1,0 +1,36 @@
+//! What the program asks the machine: threads, memory, chance.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::failure::Failure;
+
+/// The most threads that make sense anywhere.
+const MAX_THREADS: usize = 1024;
+
+/// Starts the threads to compute with: `wanted`, or one for each physical core that this process
+/// may use.
+pub fn start_threads(wanted: Option<usize>) -> Result<(), Failure> {
+    let available = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = wanted.unwrap_or_else(|| num_cpus::get_physical().clamp(1, available));
+    if !(1..=MAX_THREADS).contains(&threads) {
+        let range = format!("it must be 1 to {MAX_THREADS}");
+        return Err(Failure::new(format!("{threads} threads are not possible: {range}")));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global()
+        .map_err(|error| Failure::new(format!("{threads} threads cannot be started: {error}")))
+}
+
+/// The most memory that the process has had, in bytes; only Linux tells.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// A seed that nobody chose, short enough to be typed.
+pub fn random_seed() -> u64 {
+    // The standard library keys its hash tables from the system's source of randomness.
+    RandomState::new().build_hasher().finish() >> 32
+}

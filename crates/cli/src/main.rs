@@ -1,0 +1,28 @@
+//! The program: arguments in, files and lines out. Everything else is in the libraries.
+
+mod args;
+mod console;
+mod embedded;
+mod failure;
+mod generate;
+mod machine;
+mod names;
+mod preview;
+mod stop;
+mod train;
+
+use std::process::ExitCode;
+
+use args::{Args, Command};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Generate(args) => generate::run(&args),
+        Command::Train(args) => train::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,65 @@
+//! How a picture came to be: its latents after each of about ten steps.
+
+use std::cell::{Cell, RefCell};
+
+use aquatint_pipeline::{Components, Picture, contact_sheet, decode};
+use aquatint_tensor::Tensor;
+
+/// Pictures on a preview, if there are as many steps.
+const FRAMES: usize = 10;
+const COLUMNS: usize = 5;
+
+/// Collects the latents of the first picture while it is made.
+pub struct Preview {
+    total: usize,
+    /// Whether the latents that the U-Net sees next are wanted.
+    wanted: Cell<bool>,
+    frames: RefCell<Vec<Tensor>>,
+}
+
+impl Preview {
+    pub fn new(total: usize) -> Self {
+        Self { total, wanted: Cell::new(false), frames: RefCell::default() }
+    }
+
+    /// Step `index`, from 0, was taken.
+    pub fn step(&self, index: usize) {
+        self.wanted.set(is_frame(index + 1, self.total));
+    }
+
+    /// The U-Net is about to see these latents: those after the step that was taken last.
+    pub fn look(&self, latents: &Tensor) {
+        if self.wanted.replace(false) {
+            self.frames.borrow_mut().push(latents.narrow_rows(0, 1));
+        }
+    }
+
+    /// The sheet of what was collected, and the finished latents.
+    pub fn sheet(self, components: &Components, finished: &Tensor) -> Picture {
+        let mut frames = self.frames.into_inner();
+        frames.push(finished.narrow_rows(0, 1));
+        let pictures: Vec<Picture> = frames.iter().flat_map(|f| decode(components, f)).collect();
+        contact_sheet(&pictures, COLUMNS)
+    }
+}
+
+/// Whether what there is after `done` of `total` steps is one of the frames, which are spread
+/// evenly. The last is the finished picture, and no matter of this function.
+fn is_frame(done: usize, total: usize) -> bool {
+    let frames = FRAMES.min(total);
+    done < total && done * frames / total > (done - 1) * frames / total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_spread_evenly() {
+        let frames = |total| (1..=total).filter(|&done| is_frame(done, total)).collect::<Vec<_>>();
+        assert_eq!(frames(50), [5, 10, 15, 20, 25, 30, 35, 40, 45]);
+        assert_eq!(frames(3), [1, 2]);
+        assert_eq!(frames(12).len(), 9);
+        assert!(frames(1).is_empty());
+    }
+}
