@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use aquatint_pipeline::{
     Components, GenerateRequest, LoadOptions, ModelSource, Picture, contact_sheet, png,
     text_to_image,
@@ -18,7 +18,7 @@ use aquatint_train::captions;
 use aquatint_train::colours::{COLOURS, WHITE};
 use aquatint_train::data::{DataConfig, Dataset, Drawing};
 use aquatint_train::monitor::Monitor;
-use aquatint_train::pictures::{View, batch, small_batch, to_pictures};
+use aquatint_train::pictures::{View, batch, small_batch};
 use rayon::prelude::*;
 
 /// Options of `cargo xtask check-model`.
@@ -83,7 +83,7 @@ pub fn run(args: Args) -> Result<()> {
         colours += usize::from(nearest_colour(border_median(picture)) == question.colour);
         let background = COLOURS[question.colour].rgb;
         sheet.push(picture.clone());
-        sheet.extend(to_pictures(&batch(&[View::whole(nearest, background)], 128, 128)));
+        sheet.extend(Picture::from_images(&batch(&[View::whole(nearest, background)], 128, 128)));
         println!(
             "{} | nearest: {} emoji of {}",
             question.caption,
@@ -94,7 +94,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(folder) = args.output.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let sheet = contact_sheet(&sheet, 20).context("no pictures to show")?;
+    let sheet = contact_sheet(&sheet, 20);
     png::save(&args.output, &sheet, &Default::default())?;
     let percent = |hits: usize| 100.0 * hits as f64 / questions.len() as f64;
     println!(
@@ -276,7 +276,7 @@ mod tests {
         for colour in 0..COLOURS.len() {
             for (i, drawing) in drawings.iter().enumerate() {
                 let view = View::whole(drawing, COLOURS[colour].rgb);
-                let picture = &to_pictures(&batch(&[view], 128, 128))[0];
+                let picture = &Picture::from_images(&batch(&[view], 128, 128))[0];
                 assert_eq!(small.nearest(picture, colour), i);
                 assert_eq!(nearest_colour(border_median(picture)), colour);
             }

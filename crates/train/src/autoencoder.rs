@@ -18,6 +18,7 @@ use crate::error::TrainError;
 use crate::export;
 use crate::order::Order;
 use crate::pictures::{View, batch};
+use crate::standardize::{Moments, standardize};
 use crate::task::{Figures, StepLoss, Task};
 
 /// The section `[task]`.
@@ -92,22 +93,14 @@ impl Autoencoder {
         batch(views, self.data.size, self.data.size)
     }
 
-    /// One over the standard deviation of the latents, so that the diffusion model finds them
-    /// with about the variance of its noise.
-    fn scaling_factor(&self) -> f64 {
+    /// The moments of the latents of training pictures.
+    fn moments(&self) -> Moments {
         let train = &self.data.train;
         let spread = (train.len() / SCALE_PICTURES).max(1);
         let chosen = train.iter().step_by(spread).take(SCALE_PICTURES);
         let views: Vec<View<'_>> = on_every_colour(chosen).collect();
-        let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
-        for views in views.chunks(AT_ONCE) {
-            let latents = self.model.encode(&self.whole(views)).mode();
-            count += latents.len() as f64;
-            sum += latents.to_vec().iter().map(|&x| f64::from(x)).sum::<f64>();
-            squares += latents.sum_of_squares();
-        }
-        let mean = sum / count;
-        1.0 / (squares / count - mean * mean).max(1e-12).sqrt()
+        let latents = views.chunks(AT_ONCE).map(|some| self.model.encode(&self.whole(some)).mode());
+        Moments::of(latents, self.config.model.latent_channels)
     }
 }
 
@@ -204,12 +197,17 @@ impl Task for Autoencoder {
         Some(contact_sheet(&rows, COLUMNS.min(views.len())))
     }
 
+    /// The latents of the exported autoencoder have mean 0 and variance 1, as far as it has the
+    /// means for that; what is missing does its scaling factor.
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
         let folder = folder.join("vae");
+        let moments = self.moments();
+        let mut vae = self.model.clone();
+        let standard = standardize(&mut vae, &moments);
         let mut config = self.config.model.clone();
-        config.scaling_factor = self.scaling_factor();
+        config.scaling_factor = if standard { 1.0 } else { 1.0 / moments.overall_std() };
         config.sample_size = Some(aquatint_models::PerBlock::Same(self.data.size));
-        export::weights(&folder.join("diffusion_pytorch_model.safetensors"), &self.model)?;
+        export::weights(&folder.join("diffusion_pytorch_model.safetensors"), &vae)?;
         export::json(&folder.join("config.json"), &config)
     }
 }

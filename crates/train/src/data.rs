@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::decode::read_square;
 use crate::error::TrainError;
 use crate::monitor::Monitor;
+use crate::sums::{hash, hexadecimal};
 
 /// Where the pictures are: the `[data]` section of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,11 +124,6 @@ impl Dataset {
     }
 }
 
-/// Two digits for each byte.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn read_metadata(folder: &Path) -> Result<Vec<Line>, TrainError> {
     let path = folder.join("metadata.jsonl");
     if !folder.is_dir() {
@@ -163,13 +159,6 @@ fn parts(lines: Vec<Line>) -> (Vec<Line>, Vec<Line>) {
             part(line) == "validation"
                 || !has_validation && hash(&line.file_name).is_multiple_of(HELD_OUT)
         })
-}
-
-/// FNV-1a, 64 bits: the same choice on every machine and in every release.
-pub(crate) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 fn drawing(line: &Line, config: &DataConfig) -> Result<Drawing, TrainError> {

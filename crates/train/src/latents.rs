@@ -13,10 +13,11 @@ use aquatint_tensor::{Rng, Tensor};
 use sha2::{Digest, Sha256};
 
 use crate::colours::{COLOURS, WHITE};
-use crate::data::{Dataset, Drawing, hash, hexadecimal};
+use crate::data::{Dataset, Drawing};
 use crate::error::TrainError;
 use crate::monitor::Monitor;
 use crate::pictures::{View, batch};
+use crate::sums::{hash, hexadecimal};
 
 /// Pictures that pass through the encoder at once.
 const AT_ONCE: usize = 16;

@@ -74,9 +74,9 @@ fn a_run_is_not_overwritten_and_not_continued_as_another() {
     assert!(message.contains("checkpoint.safetensors exists: go on from it with --resume"));
 
     let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("learning_rate = 2e-3", "learning_rate = 1e-3")).unwrap();
+    fs::write(&config, text.replace("learning_rate = 6e-3", "learning_rate = 1e-3")).unwrap();
     let message = refused(Stage::Autoencoder, &config, true);
-    let difference = "`optimizer.learning_rate` is 0.002 there and 0.001 here";
+    let difference = "`optimizer.learning_rate` is 0.006 there and 0.001 here";
     assert!(message.ends_with(difference), "{message}");
     assert!(place.checkpoint("a") == before);
 
@@ -95,7 +95,7 @@ fn numbers_that_explode_stop_the_run_and_keep_its_checkpoint() {
     let config = place.config(Stage::Autoencoder, "a", 20);
     let text = fs::read_to_string(&config).unwrap();
     let wild = text
-        .replace("learning_rate = 2e-3", "learning_rate = 1e30")
+        .replace("learning_rate = 6e-3", "learning_rate = 1e30")
         .replace("checkpoint_every = 8", "checkpoint_every = 1");
     fs::write(&config, wild).unwrap();
     let message = refused(Stage::Autoencoder, &config, false);

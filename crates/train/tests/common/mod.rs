@@ -94,7 +94,7 @@ fn config(stage: Stage, root: &str, run: &str, steps: u64) -> String {
         "[data]\nfolder = \"{root}/data\"\nsize = 32\n\
          [run]\nfolder = \"{root}/runs/{run}\"\nexport = \"{root}/model\"\nseed = 5\n\
          steps = {steps}\nbatch_size = 6\ncheckpoint_every = 8\nsample_every = 10\nlog_every = 2\n\
-         [optimizer]\nlearning_rate = 2e-3\nschedule = \"cosine\"\nwarmup_steps = 2\n\
+         [optimizer]\nlearning_rate = 6e-3\nschedule = \"cosine\"\nwarmup_steps = 2\n\
          [card]\ntitle = \"Shapes\"\n"
     );
     let rest = match stage {

@@ -1,151 +1,16 @@
-//! Configuration files: TOML, strict, the same four sections for every task and two of its own.
+//! Reading a configuration: strict, and talkative about what it does not understand.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aquatint_checkpoint::nearest;
-use aquatint_tensor::Precision;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::data::DataConfig;
+use super::Config;
 use crate::error::TrainError;
-use crate::lr_schedule::{LrSchedule, Shape};
-use crate::model_card::CardConfig;
-
-/// A whole file. `T` is the section `[task]`, `M` the section `[model]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config<T, M> {
-    /// Where the pictures are.
-    pub data: DataConfig,
-    /// How long, how often, where to.
-    pub run: RunConfig,
-    /// How weights change.
-    pub optimizer: OptimizerConfig,
-    /// What only this task knows.
-    pub task: T,
-    /// The networks, in the words of diffusers and transformers.
-    pub model: M,
-    /// What the model card says besides what was measured.
-    #[serde(default)]
-    pub card: CardConfig,
-}
-
-/// The section `[run]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunConfig {
-    /// Checkpoint, metrics and samples go here.
-    pub folder: PathBuf,
-    /// The model folder, in diffusers' layout, that the trained parts are written to.
-    pub export: PathBuf,
-    /// All random numbers follow from this one.
-    #[serde(default)]
-    pub seed: u64,
-    /// How many steps there are in all.
-    pub steps: u64,
-    /// Pictures in a step.
-    pub batch_size: usize,
-    /// Precision of matrix products and convolutions; weights and sums are always f32.
-    #[serde(default)]
-    pub dtype: Dtype,
-    /// A checkpoint and an export are written every so many steps.
-    #[serde(default = "thousand")]
-    pub checkpoint_every: u64,
-    /// Samples are drawn and validation figures measured every so many steps.
-    #[serde(default = "thousand")]
-    pub sample_every: u64,
-    /// A line of metrics is written every so many steps.
-    #[serde(default = "ten")]
-    pub log_every: u64,
-}
-
-fn thousand() -> u64 {
-    1000
-}
-
-fn ten() -> u64 {
-    10
-}
-
-/// The name of a [`Precision`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// Single precision.
-    #[default]
-    F32,
-    /// Products of bf16 numbers, summed in f32.
-    Bf16,
-}
-
-impl From<Dtype> for Precision {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::Bf16 => Self::Bf16,
-        }
-    }
-}
-
-/// The section `[optimizer]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OptimizerConfig {
-    /// The highest learning rate.
-    pub learning_rate: f64,
-    /// What follows the warm-up: "constant", "cosine" or "constant-with-cooldown".
-    pub schedule: Shape,
-    /// Steps until the highest rate.
-    pub warmup_steps: u64,
-    /// Part of the run that the cool-down takes, where the schedule has one.
-    pub cooldown: f64,
-    /// Decay of the running mean of gradients.
-    pub beta1: f64,
-    /// Decay of the running mean of squared gradients.
-    pub beta2: f64,
-    /// Added to the root of the latter.
-    pub eps: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Longer gradients are shortened to this length.
-    pub max_grad_norm: f64,
-    /// Decay of the running average of weights.
-    pub ema_decay: f64,
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        Self {
-            learning_rate: 1e-4,
-            schedule: Shape::Constant,
-            warmup_steps: 0,
-            cooldown: 0.2,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 0.01,
-            max_grad_norm: 1.0,
-            ema_decay: 0.999,
-        }
-    }
-}
-
-impl OptimizerConfig {
-    /// The learning rates of a run of so many steps.
-    pub fn lr_schedule(&self, steps: u64) -> LrSchedule {
-        LrSchedule {
-            peak: self.learning_rate,
-            warmup_steps: self.warmup_steps,
-            steps,
-            shape: self.schedule,
-            cooldown: self.cooldown,
-        }
-    }
-}
 
 /// Keys that a run may be continued with under another value, since they decide where files are
 /// and when to stop, but not what a step does (other than by the learning rate of a longer run).
@@ -235,7 +100,6 @@ fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, Value>) {
             }
         }
         _ => {
-            // "task" is taken by the name of the task, and its section is a table.
             keys.insert(path.to_owned(), value.clone());
         }
     }
@@ -284,7 +148,10 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+    use crate::config::Dtype;
 
     #[derive(Clone, Debug, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]

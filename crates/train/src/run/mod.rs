@@ -4,15 +4,16 @@
 //! numbers of step n are a stream of its own, and the order of the data follows from n. So a run
 //! that was killed and continued ends with the same bits as one that was not.
 
+mod record;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::atomic;
 use aquatint_nn::ModuleExt;
-use aquatint_pipeline::png;
 use aquatint_tensor::Rng;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::checkpointing;
 use crate::config::{OptimizerConfig, RunConfig};
@@ -21,7 +22,6 @@ use crate::error::TrainError;
 use crate::metrics::{self, Metrics};
 use crate::monitor::{Monitor, StepReport};
 use crate::optimizer::{Optimizer, grad_norm};
-use crate::report::plot;
 use crate::task::{Figures, StepLoss, Task};
 
 /// The parts of a configuration that the loop reads.
@@ -63,6 +63,11 @@ pub fn run(
     monitor: &mut dyn Monitor,
 ) -> Result<Outcome, TrainError> {
     let mut run = Run::start(task, settings, monitor)?;
+    if run.step >= settings.run.steps {
+        // Nothing is left to do but what may have been interrupted after the last checkpoint.
+        run.show()?;
+        run.export()?;
+    }
     while run.step < settings.run.steps && !run.monitor.stop_requested() {
         run.one_step()?;
         let due = |every: u64| run.step.is_multiple_of(every) || run.step == settings.run.steps;
@@ -233,74 +238,6 @@ impl<'a> Run<'a> {
         Err(TrainError::NotANumber { step: self.step + 1, what, kept })
     }
 
-    /// A line of metrics: losses are means since the last line, the rest is of this step.
-    fn log(&mut self) -> Result<(), TrainError> {
-        let losses = std::mem::take(&mut self.losses);
-        let loss = losses.iter().map(|&x| f64::from(x)).sum::<f64>() / losses.len().max(1) as f64;
-        self.last.loss = Some(loss);
-        let pace = self.pace.seconds.unwrap_or(f64::INFINITY);
-        let mut line = json!({
-            "step": self.step,
-            "loss": significant(loss),
-            "lr": significant(self.last.lr),
-            "grad_norm": significant(self.last.grad_norm),
-            "images_per_second": significant(self.settings.run.batch_size as f64 / pace),
-            "seconds": (self.seconds() * 10.0).round() / 10.0,
-        });
-        for (name, value) in &self.last.parts {
-            line[*name] = json!(significant(*value));
-        }
-        self.metrics.append(&line)
-    }
-
-    /// Runs `f` with the averaged weights in the model.
-    fn with_averages<R>(&mut self, f: impl FnOnce(&mut dyn Task) -> R) -> R {
-        self.ema.swap(self.task.model_mut());
-        let result = f(self.task);
-        self.ema.swap(self.task.model_mut());
-        result
-    }
-
-    /// Validation figures and a sample grid.
-    fn show(&mut self) -> Result<(), TrainError> {
-        self.monitor.preparing("validation", 0, 1);
-        let (figures, samples) = self.with_averages(|task| (task.validate(), task.samples()));
-        self.monitor.preparing("validation", 1, 1);
-        if !figures.is_empty() {
-            let text: Vec<String> =
-                figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-            self.monitor.note(&format!("step {}: {}", self.step, text.join(", ")));
-            let values: Map<String, Value> = figures
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), json!(significant(*value))))
-                .collect();
-            self.metrics.append(&json!({"step": self.step, "validation": values}))?;
-        }
-        self.last.figures =
-            figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        if let Some(picture) = samples {
-            let name = format!("samples/step-{:06}.png", self.step);
-            let path = self.settings.run.folder.join(name);
-            png::save(&path, &picture, &BTreeMap::new()).map_err(TrainError::io(&path))?;
-        }
-        Ok(())
-    }
-
-    fn write_checkpoint(&mut self) -> Result<(), TrainError> {
-        let path = checkpoint_path(&self.settings.run.folder);
-        let fingerprint = &self.settings.fingerprint;
-        let (model, step) = (self.task.model(), self.step);
-        checkpointing::write(&path, model, &self.ema, &self.optimizer, step, fingerprint)?;
-        self.saved = Some(step);
-        Ok(())
-    }
-
-    fn export(&mut self) -> Result<(), TrainError> {
-        let settings = self.settings;
-        self.with_averages(|task| task.export(&settings.run.export))?;
-        plot::loss_curve(&settings.run.folder)
-    }
-
     fn finish(mut self) -> Result<Outcome, TrainError> {
         let stopped = self.step < self.settings.run.steps;
         if stopped && self.saved != Some(self.step) {
@@ -315,9 +252,4 @@ impl<'a> Run<'a> {
             figures: self.last.figures,
         })
     }
-}
-
-/// Six digits are enough for a log.
-fn significant(value: f64) -> f64 {
-    format!("{value:.5e}").parse().unwrap_or(value)
 }

@@ -1,0 +1,75 @@
+//! The parts of the model that are trained already, for the one that is not.
+
+use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
+use aquatint_nn::ModuleExt;
+use aquatint_pipeline::{Components, ModelConfig, ModelSource, Tokenizer, load_module};
+
+use crate::colours::COLOURS;
+use crate::diffusion::{DiffusionConfig, DiffusionNetworks, DiffusionTask};
+use crate::error::TrainError;
+
+/// What can be said about the configuration before anything is loaded.
+pub fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
+    let DiffusionTask { variants_per_image, empty_captions, sample_steps, .. } = config.task;
+    let wrong = |message: String| Err(TrainError::Data(message));
+    if !(1..=COLOURS.len()).contains(&variants_per_image) {
+        return wrong(format!("`task.variants_per_image` is {variants_per_image}, not 1 to 10"));
+    }
+    if !(0.0..=1.0).contains(&empty_captions) {
+        return wrong(format!("`task.empty_captions` is {empty_captions}, not 0 to 1"));
+    }
+    let DiffusionNetworks { unet, scheduler } = &config.model;
+    unet.validate().and_then(|()| scheduler.validate()).map_err(TrainError::Data)?;
+    if !(1..=scheduler.num_train_timesteps).contains(&sample_steps) {
+        return wrong(format!("`task.sample_steps` is {sample_steps}, not 1 to the timesteps"));
+    }
+    if scheduler.prediction_type != "epsilon" {
+        return wrong("Algorithm 1 predicts the noise: `prediction_type` must be epsilon".into());
+    }
+    Ok(())
+}
+
+/// The parts in the model folder, and a new U-Net between them.
+pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
+    let folder = &config.run.export;
+    let source = ModelSource::Folder(folder.clone());
+    for (file, stage) in [("vae/config.json", "autoencoder"), ("tokenizer/vocab.json", "clip")] {
+        if !source.has(file) {
+            return Err(TrainError::Data(format!(
+                "{} has no {file}: train the {stage} first",
+                folder.display()
+            )));
+        }
+    }
+    let failed = |error| TrainError::checkpoint(folder)(error);
+    let tokenizer = Tokenizer::load(&source, "tokenizer").map_err(failed)?;
+    let model = ModelConfig {
+        text_encoder: source.json("text_encoder/config.json").map_err(failed)?,
+        unet: config.model.unet.clone(),
+        vae: source.json("vae/config.json").map_err(failed)?,
+        scheduler: config.model.scheduler.clone(),
+    };
+    model.text_encoder.validate().and_then(|()| model.vae.validate()).map_err(TrainError::Data)?;
+    let (wants, has) = (model.unet.cross_attention_dim, model.text_encoder.hidden_size);
+    if wants != has || model.unet.in_channels != model.vae.latent_channels {
+        return Err(TrainError::Data(format!(
+            "the U-Net wants contexts of {wants} and latents of {} channels, but the parts in {} \
+             have {has} and {}",
+            model.unet.in_channels,
+            folder.display(),
+            model.vae.latent_channels
+        )));
+    }
+
+    let weights = |file: &str| source.weights(file).map_err(failed);
+    let mut text_encoder = ClipTextModel::with_projection(&model.text_encoder);
+    load_module(&mut text_encoder, &weights("text_encoder/model.safetensors")?)
+        .map_err(TrainError::checkpoint(folder))?;
+    let mut vae = AutoencoderKL::new(&model.vae);
+    load_module(&mut vae, &weights("vae/diffusion_pytorch_model.safetensors")?)
+        .map_err(TrainError::checkpoint(folder))?;
+    text_encoder.set_precision(config.run.dtype.into());
+    vae.set_precision(config.run.dtype.into());
+    let unet = UNet2DConditionModel::new(&model.unet);
+    Ok(Components { tokenizer, text_encoder, unet, vae, config: model })
+}
