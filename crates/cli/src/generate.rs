@@ -37,8 +37,8 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let options = LoadOptions { precision: args.dtype.into() };
     let components = Components::load(&source, &options)?;
     clock.stage("load");
-    let files =
-        Job { args, request: &request, size, target, components: &components }.run(&mut clock)?;
+    let job = Job { args, request: &request, size, target, components: &components };
+    let files = machine::compute(|| job.run(&mut clock))?;
     if args.json {
         console::result(&report(args, &request, size, &files, clock).to_string());
     } else {

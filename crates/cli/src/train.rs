@@ -62,7 +62,9 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     machine::start_threads(args.threads)?;
     let options = Options { steps: args.steps, resume: args.resume, hardware: hardware() };
     let mut shown = Shown::new(stop_flag());
-    let outcome = aquatint_train::train(args.stage.into(), &args.config, &options, &mut shown);
+    let outcome = machine::compute(|| {
+        aquatint_train::train(args.stage.into(), &args.config, &options, &mut shown)
+    });
     shown.clear();
     let outcome = outcome.map_err(|error| Failure::new(error.to_string()))?;
     if outcome.stopped {

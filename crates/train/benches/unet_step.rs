@@ -19,13 +19,15 @@ const WARM_UP: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/seven-styles/unet/config.json");
+    let shipped =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/seven-styles/unet/config.json");
     let path = arguments.first().map_or(shipped, String::as_str);
     let text = std::fs::read_to_string(path).expect("the U-Net's config.json can be read");
     let config: UNet2DConditionConfig = serde_json::from_str(&text).expect("it is a config");
     let steps = arguments.get(1).map_or(12, |steps| steps.parse().expect("a number of steps"));
     for precision in [Precision::F32, Precision::Bf16] {
-        measure(&config, precision, steps);
+        // Inside the pool, as the program does it.
+        rayon::scope(|_| measure(&config, precision, steps));
     }
 }
 
