@@ -111,7 +111,9 @@ pub fn run(args: Args) -> Result<()> {
 /// `count` captions for different drawings, each with a background that it can be seen on.
 fn questions(drawings: &[Drawing], count: usize, seed: u64) -> Vec<Question<'_>> {
     let mut rng = Rng::new(seed);
-    let mut order: Vec<&Drawing> = drawings.iter().filter(|d| d.label.is_some()).collect();
+    let anywhere = |d: &&Drawing| COLOURS.iter().any(|colour| visible(d, colour.rgb));
+    let labelled = drawings.iter().filter(|d| d.label.is_some());
+    let mut order: Vec<&Drawing> = labelled.filter(anywhere).collect();
     rng.shuffle(&mut order);
     order.truncate(count);
     order

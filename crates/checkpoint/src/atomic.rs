@@ -67,12 +67,19 @@ impl Temporary {
         let name = path
             .file_name()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-        let unique = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         // The name is cut, not the unique part, where a file system allows 255 bytes only.
         let stem: String = name.to_string_lossy().chars().take(40).collect();
-        let path = folder_of(path).join(format!(".{stem}.{unique}{SUFFIX}"));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        Ok(Self { path, file, renamed: false })
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!(".{stem}.{}-{count}{SUFFIX}", std::process::id());
+            let path = folder_of(path).join(name);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(Self { path, file, renamed: false }),
+                // Left by a killed process that had our number: in containers they come again.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -141,6 +148,17 @@ mod tests {
         assert!(result.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn what_a_process_of_the_same_number_left_is_no_obstacle() {
+        let folder = tempfile::tempdir().unwrap();
+        for count in 0..64 {
+            let name = format!(".a.txt.{}-{count}{SUFFIX}", std::process::id());
+            fs::write(folder.path().join(name), b"half").unwrap();
+        }
+        write_file(folder.path().join("a.txt"), b"whole").unwrap();
+        assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"whole");
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub fn timesteps(spacing: TimestepSpacing, num_train_timesteps: usize, steps: us
     match spacing {
         TimestepSpacing::Leading { steps_offset } => {
             let ratio = t_max / steps;
-            (0..steps).rev().map(|i| (i * ratio + steps_offset).min(t_max - 1)).collect()
+            let at = |i: usize| (i * ratio).saturating_add(steps_offset).min(t_max - 1);
+            (0..steps).rev().map(at).collect()
         }
         TimestepSpacing::Trailing => {
             let ratio = t_max as f64 / steps as f64;
@@ -116,6 +117,8 @@ mod tests {
         }
         let offset = timesteps(TimestepSpacing::Leading { steps_offset: 1 }, 1000, 1000);
         assert_eq!(offset[..2], [999, 999], "an offset does not leave the table");
+        let absurd = TimestepSpacing::Leading { steps_offset: usize::MAX };
+        assert_eq!(timesteps(absurd, 1000, 3), [999; 3]);
     }
 
     #[test]

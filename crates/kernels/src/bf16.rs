@@ -27,7 +27,7 @@ pub(crate) fn pack(isa: Isa, x: &[f32], out: &mut [u32]) {
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Avx512Bf16 {
         done = x.len() / 32 * 16;
-        // SAFETY: the machine has the instructions.
+        // SAFETY: the machine has it: every `isa` is from `cpu::isa` or `cpu::available`.
         unsafe { avx512::pack(&x[..2 * done], &mut out[..done]) };
     }
     let _ = isa;
@@ -42,7 +42,7 @@ pub(crate) fn interleave(isa: Isa, low: &[f32], high: Option<&[f32]>, out: &mut 
     assert!(high.is_none_or(|high| high.len() == out.len()), "pairs");
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Avx512Bf16 {
-        // SAFETY: the machine has the instructions.
+        // SAFETY: the machine has it: every `isa` is from `cpu::isa` or `cpu::available`.
         unsafe { avx512::interleave(low, high, out) };
         return;
     }
@@ -69,7 +69,7 @@ pub(crate) fn pair_pixels(
     };
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Avx512Bf16 {
-        // SAFETY: the machine has the instructions.
+        // SAFETY: the machine has it: every `isa` is from `cpu::isa` or `cpu::available`.
         unsafe { avx512::pairs(pixel, c, out) };
         return;
     }

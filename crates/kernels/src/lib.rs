@@ -1,8 +1,8 @@
 //! The floor of Aquatint: loops over slices and sizes, nothing else.
 //!
-//! One file an operation. In each: `reference` (plain loops that define the operation), the
-//! instruction sets, the choice between them at run time, tests of every variant against the
-//! reference. This is the only crate with `unsafe`.
+//! One file or folder an operation. In each: the instruction sets, the choice between them at run
+//! time, and tests of every variant against plain loops that define the operation (`reference.rs`,
+//! or a function among the tests). This is the only crate with `unsafe`.
 //!
 //! Shapes: activations are channels-last, `[N, H, W, C]` or `[B, T, C]`, always contiguous;
 //! weights keep PyTorch's layouts, `[O, I, kh, kw]` and `[out, in]`.
@@ -27,8 +27,6 @@ pub mod optimizer;
 pub mod parallel;
 pub mod reduce;
 mod scratch;
-#[cfg(test)]
-mod test_close;
 #[cfg(test)]
 mod testing;
 pub mod upsample;

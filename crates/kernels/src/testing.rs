@@ -28,6 +28,18 @@ pub fn assert_close(got: &[f32], want: &[f64], tolerance: f64) {
     }
 }
 
+/// Panics unless every element is within `tolerance` of the largest wanted one (or of 1, if that is
+/// larger): for sums of very different length, whose small results are no more exact than the
+/// large ones.
+#[track_caller]
+pub fn assert_close_together(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}: lengths");
+    let size = want.iter().fold(1.0_f32, |size, x| size.max(x.abs()));
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!((g - w).abs() <= tolerance * size, "{what}: element {i}: {g}, not {w}");
+    }
+}
+
 /// Runs `f` on 1, 2 and 4 threads and panics unless every result is the same bits.
 #[track_caller]
 pub fn assert_same_on_any_number_of_threads(f: impl Fn() -> Vec<f32> + Sync) {

@@ -83,9 +83,11 @@ impl ModelConfig {
     pub fn default_size(&self) -> (usize, usize) {
         let factor = self.vae.downsampling_factor();
         match &self.unet.sample_size {
-            Some(PerBlock::Same(side)) => (side * factor, side * factor),
+            Some(PerBlock::Same(side)) => {
+                (side.saturating_mul(factor), side.saturating_mul(factor))
+            }
             Some(PerBlock::Each(sides)) if sides.len() == 2 => {
-                (sides[1] * factor, sides[0] * factor)
+                (sides[1].saturating_mul(factor), sides[0].saturating_mul(factor))
             }
             _ => (64 * factor, 64 * factor),
         }

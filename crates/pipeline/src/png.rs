@@ -69,7 +69,9 @@ pub fn decode(bytes: &[u8]) -> io::Result<(Picture, BTreeMap<String, String>)> {
     if reader.output_color_type() != (png::ColorType::Rgb, png::BitDepth::Eight) {
         return Err(invalid("it is not 8-bit RGB".into()));
     }
-    let size = reader.output_buffer_size().filter(|&size| size <= 1 << 30);
+    // Deflate makes at most 1032 bytes of one, so a small file cannot ask for much memory.
+    let possible = |size: &usize| *size <= 1 << 30 && size / 1032 <= bytes.len();
+    let size = reader.output_buffer_size().filter(possible);
     let size = size.ok_or_else(|| invalid(format!("it is {width}x{height} pixels").into()))?;
     let mut rgb = vec![0; size];
     reader.next_frame(&mut rgb)?;

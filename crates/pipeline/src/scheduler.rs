@@ -39,6 +39,9 @@ pub struct SchedulerConfig {
     pub rescale_betas_zero_snr: bool,
 }
 
+/// Below, 1 − β rounds to 1 and a timestep is without noise; above, it is without a picture.
+const BETAS: std::ops::RangeInclusive<f64> = 1e-12..=0.9999;
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -73,8 +76,9 @@ impl SchedulerConfig {
         }
         let ends = [self.beta_start, self.beta_end];
         let betas = self.trained_betas.as_deref().unwrap_or(&ends);
-        if let Some(beta) = betas.iter().find(|beta| !(**beta > 0.0 && **beta < 1.0)) {
-            return Err(format!("a beta of {beta} is not between 0 and 1"));
+        if let Some(beta) = betas.iter().find(|beta| !BETAS.contains(*beta)) {
+            let (least, most) = (BETAS.start(), BETAS.end());
+            return Err(format!("a beta of {beta} is not between {least:e} and {most}"));
         }
         if self.trained_betas.as_ref().is_some_and(|b| b.len() != self.num_train_timesteps) {
             return Err(format!("trained_betas are not {} values", self.num_train_timesteps));
@@ -82,7 +86,10 @@ impl SchedulerConfig {
         if self.rescale_betas_zero_snr {
             return Err("rescale_betas_zero_snr = true is not supported".into());
         }
-        self.betas()?;
+        let schedule = self.schedule()?;
+        if !schedule.sigma(schedule.len() - 1).is_finite() {
+            return Err("the betas leave nothing of a picture at the last timestep".into());
+        }
         self.prediction_type()?;
         self.spacing().map(|_| ())
     }
@@ -161,7 +168,9 @@ mod tests {
             (r#"{"timestep_spacing": "odd"}"#, "timestep_spacing = \"odd\""),
             (r#"{"rescale_betas_zero_snr": true}"#, "rescale_betas_zero_snr"),
             (r#"{"num_train_timesteps": 0}"#, "num_train_timesteps = 0"),
-            (r#"{"beta_end": 1.5}"#, "a beta of 1.5 is not between 0 and 1"),
+            (r#"{"beta_end": 1.5}"#, "a beta of 1.5 is not between 1e-12 and 0.9999"),
+            (r#"{"beta_start": 1e-17}"#, "is not between 1e-12 and 0.9999"),
+            (r#"{"beta_start": 0.9, "beta_end": 0.9}"#, "nothing of a picture"),
             (r#"{"trained_betas": [0.1]}"#, "trained_betas are not 1000 values"),
         ] {
             let config: SchedulerConfig = serde_json::from_str(json).expect("JSON");

@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::ModelError;
 
+/// The largest file, in bytes, that is read only to tell what it is.
+const LOOKED_AT: u64 = 1 << 28;
+
 /// A model in diffusers' folder layout, on the disk or in the executable.
 #[derive(Clone, Debug)]
 pub enum ModelSource {
@@ -31,7 +34,12 @@ impl ModelSource {
         match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(not("does not exist")),
             Err(error) => Err(not(&format!("cannot be read ({error})"))),
-            Ok(metadata) if !metadata.is_dir() => Err(not(&what_file(&path))),
+            // Devices and pipes may never end, and a look at a large file is not worth its memory.
+            Ok(metadata) if metadata.is_file() && metadata.len() > LOOKED_AT => {
+                Err(not("is a single file"))
+            }
+            Ok(metadata) if metadata.is_file() => Err(not(&what_file(&path))),
+            Ok(metadata) if !metadata.is_dir() => Err(not("is no folder")),
             Ok(_) if path.join("model_index.json").is_file() => Ok(Self::Folder(path)),
             Ok(_) => match fs::read_dir(&path).map(|mut entries| entries.next().is_none()) {
                 Err(error) => Err(not(&format!("cannot be read ({error})"))),

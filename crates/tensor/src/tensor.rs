@@ -29,30 +29,28 @@ impl Tensor {
 
     #[track_caller]
     pub(crate) fn from_buffer(data: Buffer, shape: &[usize]) -> Self {
-        assert_eq!(
-            data.len(),
-            shape.iter().product::<usize>(),
-            "{} numbers cannot have shape {shape:?}",
-            data.len()
-        );
+        assert_eq!(data.len(), volume(shape), "{} numbers cannot have shape {shape:?}", data.len());
         Self { shape: shape.into(), data: Arc::new(data), track: None, precision: Precision::F32 }
     }
 
     /// Zeros.
+    #[track_caller]
     pub fn zeros(shape: &[usize]) -> Self {
-        Self::from_buffer(Buffer::zeros(shape.iter().product()), shape)
+        Self::from_buffer(Buffer::zeros(volume(shape)), shape)
     }
 
     /// One number everywhere.
+    #[track_caller]
     pub fn full(shape: &[usize], value: f32) -> Self {
-        let mut data = Buffer::stale(shape.iter().product());
+        let mut data = Buffer::stale(volume(shape));
         data.fill(value);
         Self::from_buffer(data, shape)
     }
 
     /// The number at each row-major index, from a function.
+    #[track_caller]
     pub fn from_fn(shape: &[usize], value: impl FnMut(usize) -> f32) -> Self {
-        Self::new((0..shape.iter().product()).map(value).collect(), shape)
+        Self::new((0..volume(shape)).map(value).collect(), shape)
     }
 
     /// The sizes of the dimensions, outermost first.
@@ -113,12 +111,7 @@ impl Tensor {
     /// The same numbers under another shape of the same size. Differentiable.
     #[track_caller]
     pub fn reshape(&self, shape: &[usize]) -> Self {
-        assert_eq!(
-            self.len(),
-            shape.iter().product::<usize>(),
-            "cannot reshape {:?} to {shape:?}",
-            self.shape
-        );
+        assert_eq!(self.len(), volume(shape), "cannot reshape {:?} to {shape:?}", self.shape);
         let old = self.shape.clone();
         let mut out = self.clone();
         out.shape = shape.into();
@@ -181,10 +174,29 @@ impl Tensor {
     }
 }
 
+/// How many numbers a shape holds. A product that wraps around would fit a buffer that is shorter
+/// than its shape says, and the kernels rely on the shape.
+#[track_caller]
+fn volume(shape: &[usize]) -> usize {
+    let volume = shape.iter().try_fold(1, |product: usize, &size| product.checked_mul(size));
+    volume.unwrap_or_else(|| panic!("no memory holds a tensor of shape {shape:?}"))
+}
+
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = &self.data[..self.len().min(8)];
         let more = if self.len() > shown.len() { ", …" } else { "" };
         write!(f, "Tensor{:?} {shown:?}{more}", self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "no memory holds a tensor of shape [4294967296, 4294967296]")]
+    fn a_shape_whose_product_wraps_around_is_refused() {
+        Tensor::new(Vec::new(), &[1 << 32, 1 << 32]);
     }
 }

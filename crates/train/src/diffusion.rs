@@ -4,14 +4,15 @@
 //! caption in ten is empty, so that the same network also learns what pictures look like when
 //! nothing is asked for, which classifier-free guidance needs (arXiv:2207.12598).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::DType;
 use aquatint_diffusion::{
-    Condition, Guidance, ModelDenoiser, Noise, PredictionType, Run, Schedule, ddpm, samplers,
+    Condition, Guidance, ModelDenoiser, Noise, PredictionType, Run, Schedule, denoising_loss,
+    samplers,
 };
-use aquatint_models::UNet2DConditionConfig;
-use aquatint_nn::Module;
+use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
+use aquatint_nn::{Module, ModuleExt};
 use aquatint_pipeline::{
     Components, Picture, SchedulerConfig, contact_sheet, decode, square_columns,
 };
@@ -39,6 +40,10 @@ pub struct DiffusionTask {
     pub variants_per_image: usize,
     /// The part of the captions that are left empty.
     pub empty_captions: f64,
+    /// A folder with a trained U-Net to begin with, `config.json` and weights as diffusers has
+    /// them; without one, weights are drawn.
+    #[serde(default)]
+    pub start_from: Option<PathBuf>,
     /// How far samples follow their prompts: see [`Guidance`].
     pub guidance_scale: f64,
     /// Steps of the DDIM sampler for samples.
@@ -69,6 +74,7 @@ pub struct Diffusion {
     data: Dataset,
     order: Order,
     schedule: Schedule,
+    prediction_type: PredictionType,
     latents: Latents,
     contexts: Contexts,
     components: Components,
@@ -85,18 +91,33 @@ impl Diffusion {
         let components = load(&config)?;
         let schedule = config.model.scheduler.schedule().map_err(TrainError::Data)?;
         std::fs::create_dir_all(&config.run.folder).map_err(TrainError::io(&config.run.folder))?;
+        let prediction_type = config.model.scheduler.prediction_type().map_err(TrainError::Data)?;
         let path = config.run.folder.join("latents.safetensors");
         let variants = config.task.variants_per_image;
         let latents = Latents::open(&path, &data, variants, &components.vae, monitor)?;
         let order = Order::new(data.train.len(), config.run.seed);
         let contexts = Contexts::default();
-        Ok(Self { config, data, order, schedule, latents, contexts, components })
+        Ok(Self { config, data, order, schedule, prediction_type, latents, contexts, components })
     }
 
     /// The contexts of captions that are not worth remembering.
     fn contexts_of(&mut self, captions: &[String]) -> Tensor {
         let Components { tokenizer, text_encoder, .. } = &self.components;
         self.contexts.of(captions, |_| false, tokenizer, text_encoder)
+    }
+
+    /// Lines 3 to 5 of Algorithm 1 of the DDPM paper, for whatever the network predicts.
+    fn denoising_loss(
+        &self,
+        unet: &UNet2DConditionModel,
+        x0: &Tensor,
+        context: &Tensor,
+        rng: &mut Rng,
+    ) -> Tensor {
+        let t: Vec<usize> = (0..x0.dim(0)).map(|_| rng.below(self.schedule.len())).collect();
+        let noise = rng.randn(x0.shape());
+        let network = |xt: &Tensor, timesteps: &[f32]| unet.forward(xt, timesteps, context);
+        denoising_loss(network, self.prediction_type, &self.schedule, x0, &t, &noise)
     }
 
     /// Latents for these prompts by DDIM, every one from a noise of its own.
@@ -117,7 +138,7 @@ impl Diffusion {
         let denoiser = ModelDenoiser {
             network: &guidance,
             schedule: &self.schedule,
-            prediction_type: PredictionType::Epsilon,
+            prediction_type: self.prediction_type,
         };
         let scheduler = &self.config.model.scheduler;
         let sigmas = scheduler
@@ -150,6 +171,12 @@ impl Task for Diffusion {
         &mut self.components.unet
     }
 
+    fn init(&mut self, seed: u64) {
+        if self.config.task.start_from.is_none() {
+            self.components.unet.init(seed);
+        }
+    }
+
     fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
         let DiffusionTask { variants_per_image, empty_captions, .. } = self.config.task;
         let batch = self.order.batch(step, self.config.run.batch_size);
@@ -170,12 +197,8 @@ impl Task for Diffusion {
         let Components { tokenizer, text_encoder, unet, .. } = &self.components;
         let context = self.contexts.of(&captions, |i| recurring[i], tokenizer, text_encoder);
 
-        let eps_theta = |xt: &Tensor, t: &[usize]| {
-            let timesteps: Vec<f32> = t.iter().map(|&t| t as f32).collect();
-            unet.forward(xt, &timesteps, &context)
-        };
         let x0 = self.latents.batch(&chosen);
-        let loss = ddpm::training_loss(&eps_theta, &self.schedule, &x0, rng);
+        let loss = self.denoising_loss(unet, &x0, &context, rng);
         StepLoss { loss, parts: Vec::new() }
     }
 
@@ -192,11 +215,7 @@ impl Task for Diffusion {
                 drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
             let context = self.contexts_of(&captions);
             let unet = &self.components.unet;
-            let eps_theta = |xt: &Tensor, t: &[usize]| {
-                let timesteps: Vec<f32> = t.iter().map(|&t| t as f32).collect();
-                unet.forward(xt, &timesteps, &context)
-            };
-            let loss = ddpm::training_loss(&eps_theta, &self.schedule, &x0, &mut rng);
+            let loss = self.denoising_loss(unet, &x0, &context, &mut rng);
             sum += f64::from(loss.item()) * captions.len() as f64;
         }
         if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }

@@ -23,9 +23,6 @@ pub fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
     if !(1..=scheduler.num_train_timesteps).contains(&sample_steps) {
         return wrong(format!("`task.sample_steps` is {sample_steps}, not 1 to the timesteps"));
     }
-    if scheduler.prediction_type != "epsilon" {
-        return wrong("Algorithm 1 predicts the noise: `prediction_type` must be epsilon".into());
-    }
     Ok(())
 }
 
@@ -70,6 +67,12 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
         .map_err(TrainError::checkpoint(folder))?;
     text_encoder.set_precision(config.run.dtype.into());
     vae.set_precision(config.run.dtype.into());
-    let unet = UNet2DConditionModel::new(&model.unet);
+    let mut unet = UNet2DConditionModel::new(&model.unet);
+    if let Some(folder) = &config.task.start_from {
+        let weights = ModelSource::Folder(folder.clone())
+            .weights("diffusion_pytorch_model.safetensors")
+            .map_err(TrainError::checkpoint(folder))?;
+        load_module(&mut unet, &weights).map_err(TrainError::checkpoint(folder))?;
+    }
     Ok(Components { tokenizer, text_encoder, unet, vae, config: model })
 }

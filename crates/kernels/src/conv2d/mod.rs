@@ -33,22 +33,25 @@ pub struct Conv2dShape {
 
 impl Conv2dShape {
     /// Output height and width.
+    ///
+    /// # Panics
+    /// If the kernel is larger than the padded input.
+    #[track_caller]
     pub fn output(&self) -> [usize; 2] {
         let [top, bottom, left, right] = self.padding;
-        [
-            (self.h + top + bottom - self.kernel[0]) / self.stride + 1,
-            (self.w + left + right - self.kernel[1]) / self.stride + 1,
-        ]
+        let (height, width) = (self.h + top + bottom, self.w + left + right);
+        assert!(height >= self.kernel[0] && width >= self.kernel[1], "no output for {self:?}");
+        [(height - self.kernel[0]) / self.stride + 1, (width - self.kernel[1]) / self.stride + 1]
     }
 
     /// Elements of x, w and y.
+    #[track_caller]
     fn lengths(&self) -> [usize; 3] {
-        let [oh, ow] = self.output();
-        [
-            self.n * self.h * self.w * self.c,
-            self.o * self.c * self.taps(),
-            self.n * oh * ow * self.o,
-        ]
+        let ([oh, ow], [kh, kw]) = (self.output(), self.kernel);
+        // A product that wraps around would let a short slice pass.
+        let product = |sizes: [usize; 4]| sizes.into_iter().try_fold(1, usize::checked_mul);
+        [[self.n, self.h, self.w, self.c], [self.o, self.c, kh, kw], [self.n, oh, ow, self.o]]
+            .map(|sizes| product(sizes).unwrap_or_else(|| panic!("too many elements: {self:?}")))
     }
 
     /// Positions in the kernel.

@@ -1,8 +1,7 @@
 //! Every variant against the plain loops, at awkward sizes.
 
 use super::*;
-use crate::test_close::assert_close;
-use crate::testing::random as values;
+use crate::testing::{assert_close_together as assert_close, random as values};
 
 fn shape(n: usize, [h, w]: [usize; 2], [c, o]: [usize; 2]) -> Conv2dShape {
     Conv2dShape { n, h, w, c, o, kernel: [3, 3], stride: 1, padding: [1; 4] }

@@ -127,8 +127,7 @@ mod tests {
     use super::*;
     use crate::cpu;
     use crate::gemm::reference;
-    use crate::test_close::assert_close;
-    use crate::testing::random as values;
+    use crate::testing::{assert_close_together as assert_close, random as values};
 
     const SIZES: [[usize; 3]; 14] = [
         [1, 1, 1],

@@ -75,5 +75,7 @@ pub fn linear_weight_grad(
 /// Panics unless a slice of `len` is a matrix of `shape`.
 #[track_caller]
 fn check(name: &str, len: usize, shape: [usize; 2]) {
-    assert_eq!(len, shape[0] * shape[1], "{name} has {len} elements, not those of {shape:?}");
+    // A product that wraps around would let a short slice pass.
+    let wanted = shape[0].checked_mul(shape[1]);
+    assert_eq!(Some(len), wanted, "{name} has {len} elements, not those of {shape:?}");
 }

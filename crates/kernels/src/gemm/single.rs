@@ -33,14 +33,21 @@ impl MatRef<'_> {
     fn check(&self) {
         let [rows, cols] =
             if self.transposed { [self.cols, self.rows] } else { [self.rows, self.cols] };
-        let needed = if rows * cols == 0 { 0 } else { (rows - 1) * self.row_stride + cols };
         assert!(
-            self.data.len() >= needed,
+            end_of(rows, cols, self.row_stride).is_some_and(|end| end <= self.data.len()),
             "{} elements for {rows} rows of {cols}, stride {}",
             self.data.len(),
             self.row_stride
         );
     }
+}
+
+/// Elements up to the end of `rows` of `cols`, or none if there are more than can be counted.
+fn end_of(rows: usize, cols: usize, row_stride: usize) -> Option<usize> {
+    if rows == 0 || cols == 0 {
+        return Some(0);
+    }
+    (rows - 1).checked_mul(row_stride)?.checked_add(cols)
 }
 
 /// `out = scale · a · b`, added to what `out` holds if `accumulate`, on the calling thread.
@@ -62,11 +69,11 @@ pub fn matmul_single(
     a.check();
     b.check();
     let [m, n] = [a.rows, b.cols];
-    if m * n == 0 {
+    if m == 0 || n == 0 {
         return;
     }
-    let needed = (m - 1) * out_row_stride + n;
-    assert!(out.len() >= needed && (m == 1 || out_row_stride >= n), "[{m}, {n}] to {}", out.len());
+    let fits = end_of(m, n, out_row_stride).is_some_and(|end| end <= out.len());
+    assert!(fits && (m == 1 || out_row_stride >= n), "[{m}, {n}] to {}", out.len());
     with_isa(cpu::isa(), a, b, out, out_row_stride, accumulate, scale);
 }
 
@@ -123,14 +130,15 @@ fn with_isa(
                 // SAFETY: as above; rows are `k` long, and 16 is more than any tile has rows.
                 unsafe {
                     for i in 0..rows {
-                        left[i] = a.data.as_ptr().add((row + i) * a.row_stride).cast();
+                        // Without columns there is nothing to point to, and nothing is read.
+                        left[i] = a.data.as_ptr().wrapping_add((row + i) * a.row_stride).cast();
                         outs[i] = out.add((row + i) * out_stride);
                     }
                     let tile = RowsTile {
                         rows: left.as_ptr(),
                         taps: 1,
                         k,
-                        b: b_first.add(col),
+                        b: b_first.wrapping_add(col),
                         b_stride,
                         b_tap: 0,
                         cols,
@@ -151,8 +159,7 @@ fn with_isa(
 mod tests {
     use super::*;
     use crate::gemm::reference;
-    use crate::test_close::assert_close;
-    use crate::testing::random as values;
+    use crate::testing::{assert_close_together as assert_close, random as values};
 
     #[test]
     fn agrees_with_the_reference() {

@@ -29,7 +29,7 @@ pub(crate) fn transpose(
             for l in (0..cols).step_by(BLOCK) {
                 let size = [BLOCK.min(rows - i), BLOCK.min(cols - l)];
                 let src = &src[i * src_stride + l..];
-                // SAFETY: the machine has AVX-512.
+                // SAFETY: the machine has it: every `isa` is from `cpu::isa` or `cpu::available`.
                 unsafe {
                     avx512::block(src, src_stride, size, dst, dst_stride, i, |j| place(l + j))
                 };

@@ -2,26 +2,26 @@
 
 use std::arch::x86_64::*;
 
-type V = __m512;
-type Mask = __mmask16;
+pub(super) type V = __m512;
+pub(super) type Mask = __mmask16;
 
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn zero() -> V {
+pub(super) fn zero() -> V {
     _mm512_setzero_ps()
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn splat(x: f32) -> V {
+pub(super) fn splat(x: f32) -> V {
     _mm512_set1_ps(x)
 }
 
 /// Bits for the first `count` lanes, or all.
 #[inline]
-fn mask(count: usize) -> Mask {
+pub(super) fn mask(count: usize) -> Mask {
     if count >= LANES { !0 } else { (1 << count) - 1 }
 }
 
@@ -29,7 +29,7 @@ fn mask(count: usize) -> Mask {
 /// The lanes of `mask` are readable.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn load(mask: Mask, from: *const f32) -> V {
+pub(super) unsafe fn load(mask: Mask, from: *const f32) -> V {
     // SAFETY: lanes outside the mask are not read.
     unsafe { _mm512_maskz_loadu_ps(mask, from) }
 }
@@ -38,7 +38,7 @@ unsafe fn load(mask: Mask, from: *const f32) -> V {
 /// The lanes of `mask` are writable.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store(mask: Mask, to: *mut f32, x: V) {
+pub(super) unsafe fn store(mask: Mask, to: *mut f32, x: V) {
     // SAFETY: lanes outside the mask are not written.
     unsafe { _mm512_mask_storeu_ps(to, mask, x) }
 }
@@ -57,13 +57,13 @@ unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn mul(a: V, b: V) -> V {
+pub(super) fn mul(a: V, b: V) -> V {
     _mm512_mul_ps(a, b)
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn add(a: V, b: V) -> V {
+pub(super) fn add(a: V, b: V) -> V {
     _mm512_add_ps(a, b)
 }
 

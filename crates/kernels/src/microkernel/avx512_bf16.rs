@@ -1,48 +1,8 @@
 //! AVX-512 with `vdpbf16ps`: a word is a pair of bf16, a product adds both halves in f32.
 
 use std::arch::asm;
-use std::arch::x86_64::*;
 
-type V = __m512;
-type Mask = __mmask16;
-
-const LANES: usize = 16;
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn zero() -> V {
-    _mm512_setzero_ps()
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn splat(x: f32) -> V {
-    _mm512_set1_ps(x)
-}
-
-/// Bits for the first `count` lanes, or all.
-#[inline]
-fn mask(count: usize) -> Mask {
-    if count >= LANES { !0 } else { (1 << count) - 1 }
-}
-
-/// # Safety
-/// The lanes of `mask` are readable.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn load(mask: Mask, from: *const f32) -> V {
-    // SAFETY: lanes outside the mask are not read.
-    unsafe { _mm512_maskz_loadu_ps(mask, from) }
-}
-
-/// # Safety
-/// The lanes of `mask` are writable.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn store(mask: Mask, to: *mut f32, x: V) {
-    // SAFETY: lanes outside the mask are not written.
-    unsafe { _mm512_mask_storeu_ps(to, mask, x) }
-}
+use super::avx512::{LANES, V, add, load, mask, mul, splat, store, zero};
 
 /// `sum` and the product of `b` with word `at` from `a` on.
 ///
@@ -66,18 +26,6 @@ unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
         );
     }
     sum
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn mul(a: V, b: V) -> V {
-    _mm512_mul_ps(a, b)
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn add(a: V, b: V) -> V {
-    _mm512_add_ps(a, b)
 }
 
 microkernels!(#[target_feature(enable = "avx512f,avx512bf16")]);

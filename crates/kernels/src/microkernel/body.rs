@@ -2,7 +2,7 @@
 //!
 //! The file defines `V`, `Mask`, `LANES` and the functions `zero`, `splat`, `mask`, `load`,
 //! `store`, `fma`, `mul`, `add`. A macro rather than a trait, because functions with
-//! a target feature inline only into functions with the same feature.
+//! a target feature inline only into functions that have the feature too.
 
 /// Defines `rows` and `outer` for tiles of `MR` rows and `NV` vectors.
 macro_rules! microkernels {

@@ -9,7 +9,7 @@
 //! Operands are 32-bit words: one f32, or a pair of bf16 along the summed dimension.
 
 use crate::Precision;
-use crate::cpu::Isa;
+use crate::cpu::{self, Isa};
 
 #[macro_use]
 mod body;
@@ -105,7 +105,11 @@ pub(crate) struct Kernels {
 impl Kernels {
     /// The kernels for `isa`. Those for `Precision::Bf16` are the f32 ones where the instruction
     /// set has no bf16 product; their callers then round the operands.
+    ///
+    /// # Panics
+    /// If this machine lacks `isa`, so that whoever holds kernels may call them.
     pub fn select(isa: Isa, precision: Precision) -> &'static Self {
+        assert!(isa <= cpu::isa(), "this machine lacks {isa:?}");
         #[cfg(target_arch = "x86_64")]
         match (isa, precision) {
             (Isa::Avx512Bf16, Precision::Bf16) => return &avx512_bf16::KERNELS,
@@ -125,8 +129,7 @@ impl Kernels {
     /// Writes the tile of `mr` rows that `tile` describes.
     ///
     /// # Safety
-    /// The machine has the instruction set these kernels were selected for, and everything
-    /// `tile` says of its pointers holds.
+    /// `mr` is at most [`Kernels::mr`], and everything `tile` says of its pointers holds.
     #[inline]
     pub unsafe fn rows(&self, mr: usize, tile: &RowsTile) {
         let kernel = self.rows[mr - 1][(tile.cols - 1) / (self.nr / 2)];

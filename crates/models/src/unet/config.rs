@@ -125,11 +125,6 @@ impl UNet2DConditionConfig {
         4 * self.block_out_channels[0]
     }
 
-    /// The numbers of latent rows and columns that are halved without remainder.
-    pub fn size_multiple(&self) -> usize {
-        1 << (self.levels() - 1)
-    }
-
     /// Tells what we cannot build.
     ///
     /// # Errors
@@ -167,6 +162,10 @@ impl UNet2DConditionConfig {
             check_divides("norm_num_groups", self.norm_num_groups, channels)?;
             check_divides("attention_head_dim (heads)", self.attention_head_dim.at(i), channels)?;
         }
+        // Layers that hold nothing yet still take memory, before a file has to have weights for them.
+        let blocks = |i| self.layers_per_block.at(i) * self.transformer_layers_per_block.at(i);
+        let blocks = (0..levels).map(blocks).sum();
+        check_sizes(MOST_LAYERS, &[("the number of transformer blocks", blocks)])?;
         if !self.block_out_channels[0].is_multiple_of(2) {
             return Err("block_out_channels must begin with an even number".into());
         }
@@ -222,6 +221,10 @@ mod tests {
             (r#"{"block_out_channels": []}"#, "the number of block_out_channels = 0"),
             (r#"{"block_out_channels": [320, 640]}"#, "down_block_types has 4 values for 2"),
             (r#"{"norm_num_groups": 7}"#, "7 does not divide 320"),
+            (
+                r#"{"layers_per_block": 1000, "transformer_layers_per_block": 1000}"#,
+                "the number of transformer blocks = 4000000 is not between",
+            ),
             (r#"{"attention_head_dim": 7}"#, "7 does not divide 320"),
             (r#"{"attention_head_dim": [5, 10]}"#, "attention_head_dim has 2 values"),
             (
