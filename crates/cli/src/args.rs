@@ -37,19 +37,23 @@ pub struct GenerateArgs {
     pub model: Option<PathBuf>,
 
     /// Seed of the first picture; the next has the next [default: random]
+    ///
+    /// The noise uses its low 32 bits, as PyTorch's CPU generator does.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
     /// Sampling steps
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = GenerateRequest::default().steps)]
     pub steps: usize,
 
     /// How to step from noise to picture
-    #[arg(long, value_name = "NAME", default_value = "ddim", help = sampler_help())]
+    #[arg(long, value_name = "NAME", default_value_t = GenerateRequest::default().sampler,
+        help = sampler_help())]
     pub sampler: String,
 
     /// How strongly to follow the prompt; 1 is without guidance and half the work
-    #[arg(long, value_name = "X", default_value_t = 5.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = GenerateRequest::default().guidance_scale,
+        allow_negative_numbers = true)]
     pub guidance_scale: f64,
 
     /// How much noise is renewed on the way, 0 to 1 [default: the sampler's]
@@ -57,7 +61,8 @@ pub struct GenerateArgs {
     pub eta: Option<f64>,
 
     /// What not to show
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "TEXT", default_value_t = GenerateRequest::default().negative_prompt,
+        hide_default_value = true)]
     pub negative_prompt: String,
 
     /// Pixels, a multiple of 8 [default: the model's]
@@ -69,7 +74,7 @@ pub struct GenerateArgs {
     pub height: Option<usize>,
 
     /// How many pictures
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 1)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = GenerateRequest::default().count)]
     pub count: usize,
 
     /// PNG file to write, or an existing folder (or a name ending in /) to write to

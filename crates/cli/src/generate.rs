@@ -25,7 +25,10 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let request = args.request(args.seed.unwrap_or_else(machine::random_seed));
     request.validate()?;
     let target = Target::new(args.output.as_deref(), &request.prompt, request.count)?;
-    args.preview.as_deref().map_or(Ok(()), check_file)?;
+    if let Some(preview) = &args.preview {
+        check_file(preview)?;
+        target.check_apart(preview, &request.seeds())?;
+    }
     let source = match &args.model {
         Some(folder) => ModelSource::folder(folder)?,
         None => embedded::model()?,
@@ -72,7 +75,7 @@ impl Job<'_> {
             let latents = denoise(components, request, &embeds, &seeds, &mut watch, &look);
             let latents = latents.inspect_err(|_| progress.finish())?;
             clock.stage("denoise");
-            let pictures = decode(components, &latents);
+            let pictures = decode(components, &latents).inspect_err(|_| progress.finish())?;
             clock.stage("decode");
             for (picture, seed) in pictures.iter().zip(seeds) {
                 let path = self.target.path(files.len(), seed);
@@ -81,7 +84,8 @@ impl Job<'_> {
             }
             clock.stage("write");
             if let (Some(preview), Some(path)) = (preview.take(), &self.args.preview) {
-                self.write(path, &preview.sheet(components, &latents), request.seed)?;
+                let sheet = preview.sheet(components, &latents);
+                self.write(path, &sheet.inspect_err(|_| progress.finish())?, request.seed)?;
                 clock.stage("preview");
             }
         }

@@ -51,6 +51,30 @@ impl Target {
             }
         }
     }
+
+    /// Refuses a `preview` that would overwrite one of the pictures with these seeds.
+    pub fn check_apart(&self, preview: &Path, seeds: &[u64]) -> Result<(), Failure> {
+        let at = real(preview);
+        if seeds.iter().enumerate().any(|(i, &seed)| real(&self.path(i, seed)) == at) {
+            return Err(Failure::new(format!(
+                "{} would be both a picture and its preview: give one of them another name",
+                preview.display()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The one path of a file that may not be there yet, in a folder that is.
+fn real(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let there = |path: &Path| fs::canonicalize(path).ok();
+    there(path)
+        .or_else(|| Some(there(folder)?.join(path.file_name()?)))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Whether `path` names a PNG in a folder that can be written to.
@@ -140,5 +164,28 @@ mod tests {
         let new = format!("{}/new/", folder.path().display());
         Target::new(Some(Path::new(&new)), "a cat", 1).expect("a slash asks for a folder");
         assert!(Path::new(&new).is_dir());
+    }
+
+    #[test]
+    fn a_preview_is_not_written_over_a_picture() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| folder.path().join(name);
+        let clash = |output: &str, count: usize, preview: &str| {
+            let target = Target::new(Some(&place(output)), "a cat", count).expect("writable");
+            let seeds: Vec<u64> = (7..).take(count).collect();
+            target.check_apart(&place(preview), &seeds).is_err()
+        };
+        for exists in [false, true] {
+            assert!(clash("out.png", 1, "out.png"));
+            assert!(clash("out.png", 1, "./out.png"));
+            assert!(!clash("out.png", 1, "steps.png"));
+            assert!(clash("out.png", 2, "out-2.png"));
+            assert!(!clash("out.png", 2, "out-3.png"));
+            if !exists {
+                fs::write(place("out.png"), b"x").expect("writable");
+            }
+        }
+        assert!(clash("", 2, "a-cat-8.png"));
+        assert!(!clash("", 2, "a-cat-9.png"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use aquatint_pipeline::{Components, Picture, contact_sheet, decode};
+use aquatint_pipeline::{Components, GenerateError, Picture, contact_sheet, decode};
 use aquatint_tensor::Tensor;
 
 /// Pictures on a preview, if there are as many steps.
@@ -35,11 +35,18 @@ impl Preview {
     }
 
     /// The sheet of what was collected, and the finished latents.
-    pub fn sheet(self, components: &Components, finished: &Tensor) -> Picture {
+    pub fn sheet(
+        self,
+        components: &Components,
+        finished: &Tensor,
+    ) -> Result<Picture, GenerateError> {
         let mut frames = self.frames.into_inner();
         frames.push(finished.narrow_rows(0, 1));
-        let pictures: Vec<Picture> = frames.iter().flat_map(|f| decode(components, f)).collect();
-        contact_sheet(&pictures, COLUMNS)
+        let mut pictures = Vec::with_capacity(frames.len());
+        for latents in &frames {
+            pictures.extend(decode(components, latents)?);
+        }
+        Ok(contact_sheet(&pictures, COLUMNS))
     }
 }
 

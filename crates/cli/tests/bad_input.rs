@@ -5,7 +5,10 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{aquatint, names, refused, tiny_model};
+use aquatint_checkpoint::DType;
+use aquatint_nn::ModuleExt;
+use aquatint_tensor::Tensor;
+use common::{aquatint, names, refused, tiny_components, tiny_model};
 
 #[track_caller]
 fn with_model(folder: &Path, model: &str) -> String {
@@ -105,6 +108,27 @@ fn parts_that_do_not_fit() {
 }
 
 #[test]
+fn weights_that_are_not_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut components = tiny_components();
+    for (name, weight) in components.unet.named_parameters_mut() {
+        if name == "conv_out.bias" {
+            let shape = weight.shape().to_vec();
+            weight.set(Tensor::full(&shape, f32::NAN));
+        }
+    }
+    components.save(folder.path().join("model"), DType::F32).unwrap();
+    let args = ["generate", "a cat", "-m", "model", "--steps", "1", "-o", "out.png"];
+    let output = aquatint(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(1));
+    // The progress comes first: nobody could know.
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let line = stderr.lines().last().unwrap();
+    assert!(line.starts_with("error: the model made numbers that are not finite"), "{stderr}");
+    assert_eq!(names(folder.path()), ["model"]);
+}
+
+#[test]
 fn impossible_requests() {
     let (folder, _) = tiny_model();
     for (args, said) in [
@@ -143,6 +167,10 @@ fn places_that_cannot_be_written_to() {
     }
     let line = refused(folder.path(), &["generate", "a cat", "-m", "model", "-o", "out.jpg"]);
     assert_eq!(line, "out.jpg is neither a folder nor a name that ends in .png");
+    let both = ["-o", "out.png", "--preview", "./out.png"];
+    // The model does not exist, which nobody has looked at by then.
+    let line = refused(folder.path(), &[&["generate", "a cat", "-m", "none"], &both[..]].concat());
+    assert!(line.starts_with("./out.png would be both a picture and its preview"), "{line}");
     assert_eq!(names(folder.path()), ["file", "model"]);
 }
 

@@ -29,6 +29,8 @@ fn generate() {
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]
 
+                  The noise uses its low 32 bits, as PyTorch's CPU generator does.
+
               --steps <N>
                   Sampling steps
 

@@ -146,6 +146,8 @@ fn what_cannot_be_trained() {
     let folder = place();
     let folder = folder.path();
     let config = config(folder, "run", 1);
+    let said = refused(folder, &["train", "autoencoder", "--config", &config, "--steps", "0"]);
+    assert_eq!(said, "0 steps are not possible: it must be at least 1");
     fs::remove_file(folder.join("data/metadata.jsonl")).expect("it was written");
     let said = refused(folder, &["train", "autoencoder", "--config", &config]);
     assert!(said.contains("there is no metadata.jsonl in it"), "{said}");

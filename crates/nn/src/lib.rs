@@ -29,6 +29,7 @@ extern crate self as aquatint_nn;
 
 mod conv2d;
 mod embedding;
+mod hash;
 mod init;
 mod linear;
 mod module;
@@ -38,6 +39,7 @@ mod param;
 pub use aquatint_nn_derive::Module;
 pub use conv2d::Conv2d;
 pub use embedding::Embedding;
+pub use hash::fnv1a;
 pub use init::Init;
 pub use linear::{Bias, Linear};
 pub use module::{Module, ModuleExt, join};

@@ -2,7 +2,7 @@
 
 use aquatint_tensor::{Precision, Rng};
 
-use crate::Param;
+use crate::{Param, fnv1a};
 
 /// Something with parameters. Derive it: the path of a field is the name of its weight.
 pub trait Module {
@@ -74,12 +74,9 @@ pub fn join(path: &str, name: &str) -> String {
     }
 }
 
-/// The seed of the parameter `name`: FNV-1a over the bytes of the seed, then the name.
+/// The seed of the parameter `name`: a hash of the bytes of the seed, then the name.
 fn stream(seed: u64, name: &str) -> u64 {
-    let bytes = seed.to_le_bytes().into_iter().chain(name.bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    fnv1a(seed.to_le_bytes().into_iter().chain(name.bytes()))
 }
 
 impl Module for Param {

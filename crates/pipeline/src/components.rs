@@ -127,7 +127,10 @@ fn variant(source: &ModelSource, name: &str) -> String {
 }
 
 /// Every id must have a row in the text encoder's table, and a prompt as many places as ids.
-fn check_vocabulary(
+///
+/// # Errors
+/// If that is not so; the tokenizer's file is named.
+pub fn check_vocabulary(
     source: &ModelSource,
     tokenizer: &Tokenizer,
     config: &ModelConfig,

@@ -58,7 +58,11 @@ impl ModelConfig {
         Ok(config)
     }
 
-    fn fits_together(&self) -> Result<(), String> {
+    /// Tells whether channels and contexts are the same where parts meet, and pictures RGB.
+    ///
+    /// # Errors
+    /// A sentence that names the key of the U-Net's configuration, or the part.
+    pub fn fits_together(&self) -> Result<(), String> {
         for (what, here, there, whose) in [
             ("in_channels", self.unet.in_channels, self.vae.latent_channels, "the vae's latents"),
             ("out_channels", self.unet.out_channels, self.vae.latent_channels, "the vae's latents"),

@@ -28,7 +28,7 @@ mod text_to_image;
 pub mod tokenizer;
 
 pub use aquatint_diffusion::{Step, Watch};
-pub use components::{Components, LoadOptions, load_module, save_module};
+pub use components::{Components, LoadOptions, check_vocabulary, load_module, save_module};
 pub use config::ModelConfig;
 pub use contact_sheet::{contact_sheet, square_columns};
 pub use error::ModelError;

@@ -27,7 +27,8 @@ pub struct GenerateRequest {
     pub prompt: String,
     /// What not to show.
     pub negative_prompt: String,
-    /// The seed of the first picture; the next has the next.
+    /// The seed of the first picture; the next has the next. The noise uses its low 32 bits, as
+    /// PyTorch's CPU generator does.
     pub seed: u64,
     /// Sampling steps.
     pub steps: usize,

@@ -25,6 +25,12 @@ pub enum GenerateError {
     /// Whoever watched wanted no more.
     #[error("stopped before the picture was finished")]
     Cancelled,
+    /// There would be a picture, but a black one.
+    #[error(
+        "the model made numbers that are not finite: its weights are damaged or do not fit this \
+         precision (try --dtype f32)"
+    )]
+    NotFinite,
 }
 
 /// The pictures that `request` asks for.
@@ -32,7 +38,7 @@ pub enum GenerateError {
 /// The same request gives the same pixels for any number of threads.
 ///
 /// # Errors
-/// If the model cannot do that, or `watch` stopped it.
+/// If the model cannot do that, or `watch` stopped it, or the model makes no numbers.
 pub fn text_to_image(
     components: &Components,
     request: &GenerateRequest,
@@ -43,7 +49,7 @@ pub fn text_to_image(
     let mut pictures = Vec::with_capacity(request.count);
     for seeds in batches(&components.config, width, height, &request.seeds()) {
         let latents = denoise(components, request, &embeds, &seeds, watch, &|_| {})?;
-        pictures.extend(decode(components, &latents));
+        pictures.extend(decode(components, &latents)?);
     }
     Ok(pictures)
 }
@@ -122,11 +128,20 @@ pub fn denoise(
 }
 
 /// The third stage: latents `[N, h, w, C]` to pictures.
-pub fn decode(components: &Components, latents: &Tensor) -> Vec<Picture> {
-    // One by one, because this is where most of the memory goes.
+///
+/// # Errors
+/// If the latents, or what the autoencoder makes of them, are not finite.
+pub fn decode(components: &Components, latents: &Tensor) -> Result<Vec<Picture>, GenerateError> {
+    let finite = |x: Tensor| if x.finite() { Ok(x) } else { Err(GenerateError::NotFinite) };
     let scale = (1.0 / components.config.vae.scaling_factor) as f32;
-    let each = (0..latents.dim(0)).map(|n| latents.narrow_rows(n, 1).scale(scale));
-    each.flat_map(|latents| Picture::from_images(&components.vae.decode(&latents))).collect()
+    let mut pictures = Vec::with_capacity(latents.dim(0));
+    // One by one, because this is where most of the memory goes.
+    for n in 0..latents.dim(0) {
+        let latents = finite(latents.narrow_rows(n, 1).scale(scale))?;
+        let image = finite(components.vae.decode(&latents))?;
+        pictures.extend(Picture::from_images(&image));
+    }
+    Ok(pictures)
 }
 
 /// A watch that remembers whether the last step was taken, so that half a picture is not mistaken

@@ -8,10 +8,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use aquatint_checkpoint::DType;
+use aquatint_nn::{Module, ModuleExt};
 use aquatint_pipeline::{
     Components, GenerateError, GenerateRequest, LoadOptions, ModelSource, RequestError, Step,
     Watch, text_to_image,
 };
+use aquatint_tensor::Tensor;
 use serde_json::Value;
 use tiny::tiny_components;
 
@@ -152,6 +154,34 @@ fn the_negative_prompt_is_unread_without_guidance() {
     };
     assert!(picture(1.0, "red") == picture(1.0, "blue"));
     assert!(picture(60.0, "red") != picture(60.0, "blue"));
+}
+
+/// Makes the first number of the weight `name` something else.
+fn damage(module: &mut impl Module, name: &str, number: f32) {
+    let mut parameters = module.named_parameters_mut().into_iter();
+    let (_, weight) = parameters.find(|(known, _)| known == name).expect("there is such a weight");
+    let mut numbers = weight.value().to_vec();
+    numbers[0] = number;
+    let shape = weight.shape().to_vec();
+    weight.set(Tensor::new(numbers, &shape));
+}
+
+#[test]
+fn damaged_weights_make_an_error_and_no_picture() {
+    for number in [f32::NAN, f32::INFINITY] {
+        let whole = tiny_components();
+        let (mut text, mut unet, mut vae) = (whole.clone(), whole.clone(), whole);
+        let token_table = text.text_encoder.named_parameters()[0].0.clone();
+        assert!(token_table.ends_with("token_embedding.weight"), "{token_table}");
+        let norm = token_table.replace("embeddings.token_embedding", "final_layer_norm");
+        damage(&mut text.text_encoder, &norm, number);
+        damage(&mut unet.unet, "conv_out.weight", number);
+        damage(&mut vae.vae, "decoder.conv_out.bias", number);
+        for (part, components) in [("text encoder", text), ("U-Net", unet), ("VAE", vae)] {
+            let result = text_to_image(&components, &request(), &mut ());
+            assert!(matches!(result, Err(GenerateError::NotFinite)), "{number} in the {part}");
+        }
+    }
 }
 
 #[test]

@@ -19,6 +19,10 @@ use crate::optimizer::Optimizer;
 /// The kinds of numbers that there are for each parameter.
 const KINDS: [&str; 4] = ["model", "ema", "m", "v"];
 
+/// Begins the keys of a fingerprint that are not of the configuration: the rest is the name of
+/// something that the run builds on, the value a sum of it.
+pub const BUILT_ON: &str = "built on the ";
+
 /// Writes a checkpoint, atomically: a reader finds the old one or the new one.
 ///
 /// `fingerprint` is the configuration, as far as it decides about the numbers.
@@ -48,8 +52,8 @@ pub fn write<M: Module + ?Sized>(
 /// Fills `model`, `ema` and `optimizer` from a checkpoint and returns the number of steps done.
 ///
 /// # Errors
-/// If the file is not a checkpoint of this model, or of another configuration: the differing key
-/// is named.
+/// If the file is not a checkpoint of this model, or of another configuration, or what the run
+/// builds on has changed: the differing key is named.
 pub fn read<M: Module + ?Sized>(
     path: &Path,
     model: &mut M,
@@ -69,10 +73,7 @@ pub fn read<M: Module + ?Sized>(
     let theirs: BTreeMap<String, Value> =
         serde_json::from_str(attached("config")?).map_err(TrainError::checkpoint(path))?;
     if let Some(difference) = difference(fingerprint, &theirs) {
-        return Err(TrainError::Checkpoint(format!(
-            "{} is of another configuration: {difference}",
-            path.display()
-        )));
+        return Err(TrainError::Checkpoint(format!("{} {difference}", path.display())));
     }
     let step = attached("step")?.parse().map_err(TrainError::checkpoint(path))?;
     let parameters = model.named_parameters();
@@ -95,12 +96,23 @@ pub fn read<M: Module + ?Sized>(
     Ok(step)
 }
 
-/// The first key in which two configurations differ, in words.
+/// The first key in which two fingerprints differ, in words that go on after the name of theirs.
 fn difference(ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) -> Option<String> {
     let keys = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key)));
     let shown = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
-    keys.into_iter().find(|key| ours.get(*key) != theirs.get(*key)).map(|key| {
-        format!("`{key}` is {} there and {} here", shown(theirs.get(key)), shown(ours.get(key)))
+    // Checkpoints used not to say what they build on.
+    let unsaid = |key: &str| key.starts_with(BUILT_ON) && !theirs.contains_key(key);
+    let mut different = keys.filter(|&key| ours.get(key) != theirs.get(key) && !unsaid(key));
+    different.next().map(|key| match key.strip_prefix(BUILT_ON) {
+        Some(what) => format!(
+            "cannot be continued: the {what} changed after it was written; bring back what was \
+             there, or choose another run.folder"
+        ),
+        None => format!(
+            "is of another configuration: `{key}` is {} there and {} here",
+            shown(theirs.get(key)),
+            shown(ours.get(key))
+        ),
     })
 }
 
@@ -149,6 +161,28 @@ mod tests {
         let error = read(&path, &mut param, &mut ema, &mut optimizer, &fingerprint(16));
         let message = error.unwrap_err().to_string();
         assert!(message.ends_with("`run.batch_size` is 8 there and 16 here"), "{message}");
+    }
+
+    #[test]
+    fn what_it_was_built_on_must_still_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let on = |sum: &str| {
+            let mut keys = fingerprint(8);
+            keys.insert(format!("{BUILT_ON}text encoder"), sum.into());
+            keys
+        };
+        let (mut param, mut ema, mut optimizer) = parts();
+        write(&path, &param, &ema, &optimizer, 1, &on("aa")).unwrap();
+        let mut read = |keys| read(&path, &mut param, &mut ema, &mut optimizer, &keys);
+        assert_eq!(read(on("aa")).unwrap(), 1);
+        let message = read(on("bb")).unwrap_err().to_string();
+        let said = "cannot be continued: the text encoder changed after it was written; ";
+        assert!(message.contains(said), "{message}");
+
+        let (param, ema, optimizer) = parts();
+        write(&path, &param, &ema, &optimizer, 2, &fingerprint(8)).unwrap();
+        assert_eq!(read(on("aa")).unwrap(), 2, "an older checkpoint");
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::latents::{Latents, backgrounds, encode_views};
 use crate::monitor::Monitor;
 use crate::order::Order;
 use crate::pictures::View;
+use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
 
 /// The section `[task]`.
@@ -78,6 +79,8 @@ pub struct Diffusion {
     latents: Latents,
     contexts: Contexts,
     components: Components,
+    /// A sum of the text encoder.
+    text_encoder: String,
 }
 
 impl Diffusion {
@@ -97,7 +100,19 @@ impl Diffusion {
         let latents = Latents::open(&path, &data, variants, &components.vae, monitor)?;
         let order = Order::new(data.train.len(), config.run.seed);
         let contexts = Contexts::default();
-        Ok(Self { config, data, order, schedule, prediction_type, latents, contexts, components })
+        let encoder = &components.text_encoder;
+        let text_encoder = sums::network(encoder, encoder.config());
+        Ok(Self {
+            config,
+            data,
+            order,
+            schedule,
+            prediction_type,
+            latents,
+            contexts,
+            components,
+            text_encoder,
+        })
     }
 
     /// The contexts of captions that are not worth remembering.
@@ -177,6 +192,17 @@ impl Task for Diffusion {
         }
     }
 
+    fn started_from(&self) -> Option<&Path> {
+        self.config.task.start_from.as_deref()
+    }
+
+    fn built_on(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("pictures or the autoencoder", self.latents.key.clone()),
+            ("text encoder", self.text_encoder.clone()),
+        ]
+    }
+
     fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
         let DiffusionTask { variants_per_image, empty_captions, .. } = self.config.task;
         let batch = self.order.batch(step, self.config.run.batch_size);
@@ -226,7 +252,8 @@ impl Task for Diffusion {
         let mut pictures = Vec::new();
         for (i, some) in prompts.chunks(AT_ONCE / 2).enumerate() {
             let latents = self.sample(some, (i * AT_ONCE / 2) as u64);
-            pictures.extend(decode(&self.components, &latents));
+            // Where there are no numbers there is no picture; the loop says so of the next loss.
+            pictures.extend(decode(&self.components, &latents).ok()?);
         }
         let columns = square_columns(pictures.len());
         (!pictures.is_empty()).then(|| contact_sheet(&pictures, columns))

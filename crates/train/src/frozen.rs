@@ -2,7 +2,9 @@
 
 use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::ModuleExt;
-use aquatint_pipeline::{Components, ModelConfig, ModelSource, Tokenizer, load_module};
+use aquatint_pipeline::{
+    Components, ModelConfig, ModelSource, Tokenizer, check_vocabulary, load_module,
+};
 
 use crate::colours::COLOURS;
 use crate::diffusion::{DiffusionConfig, DiffusionNetworks, DiffusionTask};
@@ -47,14 +49,19 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
         scheduler: config.model.scheduler.clone(),
     };
     model.text_encoder.validate().and_then(|()| model.vae.validate()).map_err(TrainError::Data)?;
-    let (wants, has) = (model.unet.cross_attention_dim, model.text_encoder.hidden_size);
-    if wants != has || model.unet.in_channels != model.vae.latent_channels {
+    model.fits_together().map_err(|reason| {
+        TrainError::Data(format!(
+            "`model.unet` and the parts in {} do not fit together: {reason}",
+            folder.display()
+        ))
+    })?;
+    check_vocabulary(&source, &tokenizer, &model).map_err(failed)?;
+    let (size, factor) = (config.data.size, model.vae.downsampling_factor());
+    // The U-Net takes latents of any size, so the autoencoder alone decides.
+    if !size.is_multiple_of(factor) {
         return Err(TrainError::Data(format!(
-            "the U-Net wants contexts of {wants} and latents of {} channels, but the parts in {} \
-             have {has} and {}",
-            model.unet.in_channels,
-            folder.display(),
-            model.vae.latent_channels
+            "`data.size` is {size}; for the autoencoder in {} it must be a multiple of {factor}",
+            folder.display()
         )));
     }
 

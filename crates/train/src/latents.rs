@@ -8,16 +8,15 @@ use std::path::Path;
 
 use aquatint_checkpoint::{DType, Weights, save};
 use aquatint_models::AutoencoderKL;
-use aquatint_nn::ModuleExt;
+use aquatint_nn::fnv1a;
 use aquatint_tensor::{Rng, Tensor};
-use sha2::{Digest, Sha256};
 
 use crate::colours::{COLOURS, WHITE};
 use crate::data::{Dataset, Drawing};
 use crate::error::TrainError;
 use crate::monitor::Monitor;
 use crate::pictures::{View, batch};
-use crate::sums::{hash, hexadecimal};
+use crate::sums;
 
 /// Pictures that pass through the encoder at once.
 const AT_ONCE: usize = 16;
@@ -29,6 +28,8 @@ pub struct Latents {
     /// h, w, C.
     shape: [usize; 3],
     variants: usize,
+    /// What they were made of: another key, other latents.
+    pub key: String,
 }
 
 impl Latents {
@@ -45,7 +46,7 @@ impl Latents {
         let key = key(data, variants, vae);
         if !Weights::open(path).is_ok_and(|weights| weights.metadata("key") == Some(&key)) {
             let rows = encode(data, variants, vae, monitor);
-            let metadata = BTreeMap::from([("key".to_owned(), key)]);
+            let metadata = BTreeMap::from([("key".to_owned(), key.clone())]);
             let tensors = [("latents".to_owned(), rows)];
             save(path, &tensors, DType::F16, &metadata).map_err(TrainError::io(path))?;
         }
@@ -53,7 +54,7 @@ impl Latents {
         // must see the same numbers.
         let weights = Weights::open(path).map_err(TrainError::checkpoint(path))?;
         let rows = weights.get("latents").map_err(TrainError::checkpoint(path))?;
-        Ok(Self { rows, shape: shape(data.size, vae), variants })
+        Ok(Self { rows, shape: shape(data.size, vae), variants, key })
     }
 
     /// The latents of picture `i` on its background number `variant`, for each of the pairs:
@@ -70,7 +71,7 @@ impl Latents {
 /// its name decides.
 pub fn backgrounds(drawing: &Drawing, variants: usize) -> Vec<usize> {
     let mut others: Vec<usize> = (0..COLOURS.len()).filter(|&colour| colour != WHITE).collect();
-    Rng::new(hash(&drawing.file_name)).shuffle(&mut others);
+    Rng::new(fnv1a(drawing.file_name.bytes())).shuffle(&mut others);
     let mut colours = vec![WHITE];
     colours.extend(others.into_iter().take(variants - 1));
     colours
@@ -112,14 +113,7 @@ fn encode(
 
 /// What the latents depend on.
 fn key(data: &Dataset, variants: usize, vae: &AutoencoderKL) -> String {
-    let mut sum = Sha256::new();
-    for (name, param) in vae.named_parameters() {
-        sum.update(name.as_bytes());
-        param.value().to_vec().iter().for_each(|x| sum.update(x.to_le_bytes()));
-    }
-    let config = serde_json::to_string(vae.config()).expect("a configuration is plain data");
-    sum.update(config.as_bytes());
-    format!("{variants} {} {}", hexadecimal(&sum.finalize()), data.sum())
+    format!("{variants} {} {}", sums::network(vae, vae.config()), data.sum())
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ use crate::data::Dataset;
 use crate::error::TrainError;
 use crate::model_card::Record;
 use crate::monitor::Monitor;
+use crate::report::plot::LOSS_CURVE;
 use crate::run::{Outcome, Settings};
 use crate::task::Task;
 
@@ -109,14 +110,22 @@ where
     K: Task,
 {
     let mut config = Config::<T, M>::read(path)?;
-    config.run.steps = options.steps.unwrap_or(config.run.steps).max(1);
+    if options.steps == Some(0) {
+        return Err(TrainError::Data("0 steps are not possible: it must be at least 1".into()));
+    }
+    config.run.steps = options.steps.unwrap_or(config.run.steps);
     let data = Dataset::open(&config.data, monitor)?;
     let pictures = data.train.len();
     let mut task = build(config.clone(), data, monitor)?;
+    let mut fingerprint = config.fingerprint(task.name());
+    let built_on = task.built_on().into_iter();
+    fingerprint.extend(
+        built_on.map(|(what, sum)| (format!("{}{what}", checkpointing::BUILT_ON), sum.into())),
+    );
     let settings = Settings {
         run: config.run.clone(),
         optimizer: config.optimizer.clone(),
-        fingerprint: config.fingerprint(task.name()),
+        fingerprint,
         resume: options.resume,
     };
     let outcome = run::run(&mut task, &settings, monitor)?;
@@ -124,8 +133,12 @@ where
         let parameters = task.model().parameter_count();
         let batch_size = config.run.batch_size;
         let hardware = &options.hardware;
-        let record = Record::new(&outcome, batch_size, pictures, parameters, hardware);
-        model_card::write(&config.run.export, task.name(), record, &config.card)?;
+        let mut record = Record::new(&outcome, batch_size, pictures, parameters, hardware);
+        if let Some(folder) = task.started_from() {
+            record = record.begun_with(folder, task.name());
+        }
+        let curve = config.run.folder.join(LOSS_CURVE);
+        model_card::write(&config.run.export, task.name(), record, &curve, &config.card)?;
     }
     Ok(outcome)
 }

@@ -1,25 +1,44 @@
-//! Names and contents as numbers.
+//! Contents as short texts, to see whether they changed.
+
+use aquatint_nn::{Module, ModuleExt};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 /// Two digits for each byte.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// FNV-1a, 64 bits: the same choice on every machine and in every release.
-pub fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// SHA-256 of a network: names and bits of its weights, then its configuration as JSON.
+pub fn network(module: &impl Module, config: &impl Serialize) -> String {
+    let mut sum = Sha256::new();
+    for (name, param) in module.named_parameters() {
+        sum.update(name.as_bytes());
+        param.value().to_vec().iter().for_each(|x| sum.update(x.to_le_bytes()));
+    }
+    let config = serde_json::to_string(config).expect("a configuration is plain data");
+    sum.update(config.as_bytes());
+    hexadecimal(&sum.finalize())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aquatint_nn::{Bias, Linear};
 
     #[test]
-    fn published_values() {
-        assert_eq!(hash(""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(hash("foobar"), 0x8594_4171_f739_67e8);
+    fn digits() {
         assert_eq!(hexadecimal(&[0, 255, 16]), "00ff10");
+    }
+
+    #[test]
+    fn a_network_is_its_weights_and_its_configuration() {
+        let mut layer = Linear::new(2, 3, Bias::Yes);
+        layer.init(1);
+        let first = network(&layer, &"a");
+        assert_eq!((first.len(), &first), (64, &network(&layer.clone(), &"a")));
+        assert_ne!(first, network(&layer, &"b"));
+        layer.init(2);
+        assert_ne!(first, network(&layer, &"a"));
     }
 }

@@ -35,6 +35,17 @@ pub trait Task {
         self.model_mut().init(seed);
     }
 
+    /// The folder of the weights that are there instead of drawn ones, if there is one.
+    fn started_from(&self) -> Option<&Path> {
+        None
+    }
+
+    /// What steps depend on besides the configuration: what it is, and a text that is another one
+    /// when that has changed.
+    fn built_on(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// The loss of step number `step` (the first is 0). All its random numbers come from `rng`,
     /// and nothing of earlier steps may matter but the weights.
     fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss;

@@ -14,7 +14,7 @@ impl Monitor for Silent {
 /// `u(name, i)` of the reference generator for i < count, uniform in [-1, 1): the FNV-1a hash of
 /// the name seeds SplitMix64. See `tools/reference/hashed.py`.
 pub fn hashed(name: &str, count: usize) -> Vec<f64> {
-    let seed = crate::sums::hash(name);
+    let seed = aquatint_nn::fnv1a(name.bytes());
     (1..=count as u64)
         .map(|i| {
             let mut z = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));

@@ -5,7 +5,8 @@ mod common;
 use std::fs;
 
 use aquatint_train::Stage;
-use common::{Place, attempt, trained};
+use aquatint_train::{Options, train};
+use common::{Counting, Place, attempt, trained};
 
 /// The message of a run that must not succeed.
 #[track_caller]
@@ -62,6 +63,90 @@ fn a_stage_before_its_time() {
     let config = place.config(Stage::Diffusion, "a", 2);
     let message = refused(Stage::Diffusion, &config, false);
     assert!(message.ends_with("train the autoencoder first"), "{message}");
+}
+
+/// A place in which the U-Net can be trained next.
+fn with_frozen_parts() -> Place {
+    let place = Place::new();
+    for (stage, run) in [(Stage::Autoencoder, "a"), (Stage::Clip, "c")] {
+        trained(stage, &place.config(stage, run, 1));
+    }
+    place
+}
+
+#[test]
+fn parts_that_do_not_fit() {
+    let place = with_frozen_parts();
+    let config = place.config(Stage::Diffusion, "d", 1);
+    let configuration = "d.toml";
+    for (file, from, to, said) in [
+        (configuration, "[model.unet]", "[model.unet]\nout_channels = 8", "out_channels is 8, but"),
+        (configuration, "[model.unet]", "[model.unet]\nin_channels = 8", "in_channels is 8, but"),
+        (
+            configuration,
+            "attention_dim = 16",
+            "attention_dim = 24",
+            "cross_attention_dim is 24, but",
+        ),
+        (configuration, "\nsize = 32", "\nsize = 33", "`data.size` is 33; for the autoencoder in "),
+        ("model/vae/config.json", "\"in_channels\": 3", "\"in_channels\": 1", "RGB pictures"),
+        ("model/vae/config.json", "\"out_channels\": 3", "\"out_channels\": 4", "RGB pictures"),
+        (
+            "model/text_encoder/config.json",
+            "\"vocab_size\": 5",
+            "\"vocab_size\": 4",
+            "but the text encoder knows 4",
+        ),
+        (
+            "model/text_encoder/config.json",
+            "\"max_position_embeddings\": 16",
+            "\"max_position_embeddings\": 8",
+            "model_max_length is 16, but the text encoder reads 8 only",
+        ),
+    ] {
+        let path = place.path(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        let message = refused(Stage::Diffusion, &config, false);
+        assert!(message.contains(said), "{file} with {to}: {message}");
+        fs::write(&path, text).unwrap();
+    }
+    trained(Stage::Diffusion, &config);
+}
+
+#[test]
+fn parts_that_were_trained_anew() {
+    let place = with_frozen_parts();
+    let config = place.config(Stage::Diffusion, "d", 1);
+    trained(Stage::Diffusion, &config);
+    attempt(Stage::Diffusion, &config, true).expect("nothing has changed yet");
+    for (stage, run, said) in [
+        (Stage::Clip, "c2", "the text encoder changed after it was written"),
+        (Stage::Autoencoder, "a2", "the pictures or the autoencoder changed after it was written"),
+    ] {
+        let other = place.config(stage, run, 1);
+        let text = fs::read_to_string(&other).unwrap();
+        fs::write(&other, text.replace("seed = 5", "seed = 6")).unwrap();
+        trained(stage, &other);
+        let message = refused(Stage::Diffusion, &config, true);
+        assert!(
+            message.contains("runs/d/checkpoint.safetensors cannot be continued: "),
+            "{message}"
+        );
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn no_steps() {
+    let place = Place::new();
+    let config = place.config(Stage::Autoencoder, "a", 2);
+    let options = Options { steps: Some(0), ..Options::default() };
+    let error = train(Stage::Autoencoder, &config, &options, &mut Counting::default());
+    let message = error.expect_err("nothing to do").to_string();
+    assert_eq!(message, "0 steps are not possible: it must be at least 1");
+    assert!(!place.path("runs").exists());
 }
 
 #[test]

@@ -58,6 +58,17 @@ fn a_model_from_nothing() {
     for row in ["# Shapes", "| autoencoder |", "| clip |", "| diffusion |", "| 40 × 6 |"] {
         assert!(readme.contains(row), "{row} in {readme}");
     }
+    for (task, what) in
+        [("autoencoder", "autoencoder"), ("clip", "text encoder"), ("diffusion", "U-Net")]
+    {
+        let picture = format!("![loss of the {what}](loss-{task}.png)");
+        assert!(readme.contains(&picture), "{picture} in {readme}");
+    }
+    let curve = |file: &str| fs::read(place.path(file)).expect("a curve");
+    assert!(
+        curve("model/loss-diffusion.png") == curve("runs/diffusion-in-parts/loss-curve.png"),
+        "the card shows another run's curve"
+    );
 
     let source = ModelSource::folder(place.path("model")).expect("a model folder");
     let components = Components::load(&source, &LoadOptions::default()).expect("a whole model");
@@ -72,4 +83,21 @@ fn a_model_from_nothing() {
     };
     let pictures = text_to_image(&components, &request, &mut ()).expect("a picture");
     assert_eq!((pictures[0].width, pictures[0].height), (64, 64));
+
+    goes_on_from_those_weights(&place);
+}
+
+/// Another run that begins with the weights of the model says so on the card.
+fn goes_on_from_those_weights(place: &Place) {
+    let config = place.config(Stage::Diffusion, "second", 3);
+    let text = fs::read_to_string(&config).expect("a configuration");
+    let unet = place.path("model/unet").display().to_string();
+    let task = format!("[task]\nstart_from = {unet:?}");
+    fs::write(&config, text.replace("[task]", &task)).expect("a temporary file");
+    trained(Stage::Diffusion, &config);
+    let readme = fs::read_to_string(place.path("model/README.md")).expect("a model card");
+    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| diffusion")).collect();
+    assert!(rows.len() == 2 && rows[0].contains("| 40 × 6 |"), "{readme}");
+    let begun = format!("| diffusion, begun with the weights of {unet} |");
+    assert!(rows[1].starts_with(&begun) && rows[1].contains("| 3 × 6 |"), "{readme}");
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Config;
+use super::{Config, limits};
 use crate::error::TrainError;
 
 /// Keys that a run may be continued with under another value, since they decide where files are
@@ -44,39 +44,16 @@ where
     /// Reads the text of a file.
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| explain(&error, text))?;
+        let table: toml::Table = toml::from_str(text).map_err(|error| explain(&error, text))?;
+        table.iter().try_for_each(|(key, value)| limits::check_finite(key, value))?;
         // The sections of the models take any key, as the files that they are modelled on do; here
         // a key that nobody reads is a mistake.
-        let table: toml::Table = toml::from_str(text).map_err(|error| explain(&error, text))?;
         if let Some(written) = table.get("model") {
             let known = serde_json::to_value(M::default()).map_err(|error| error.to_string())?;
             check_known(written, &known, "model")?;
         }
-        config.check()?;
+        limits::check(&config.data, &config.run, &config.optimizer)?;
         Ok(config)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let positive = [
-            ("data.size", self.data.size as u64),
-            ("run.steps", self.run.steps),
-            ("run.batch_size", self.run.batch_size as u64),
-            ("run.checkpoint_every", self.run.checkpoint_every),
-            ("run.sample_every", self.run.sample_every),
-            ("run.log_every", self.run.log_every),
-        ];
-        for (key, value) in positive {
-            if value == 0 {
-                return Err(format!("`{key}` is 0; it must be at least 1"));
-            }
-        }
-        let parts =
-            [("cooldown", self.optimizer.cooldown), ("ema_decay", self.optimizer.ema_decay)];
-        for (key, value) in parts {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(format!("`optimizer.{key}` is {value}; it must be from 0 to 1"));
-            }
-        }
-        Ok(())
     }
 
     /// Every key that decides about the numbers of a step, such as `run.batch_size`, with its
@@ -215,8 +192,8 @@ latent_channels = 4
     fn what_is_missing_or_out_of_range() {
         assert!(error("steps = 10\n", "").contains("missing field `steps`"));
         assert_eq!(error("steps = 10", "steps = 0"), "`run.steps` is 0; it must be at least 1");
-        let wrong = error("[task]", "ema_decay = 2.0\n[task]");
-        assert_eq!(wrong, "`optimizer.ema_decay` is 2; it must be from 0 to 1");
+        let wrong = error("learning_rate = 0.001", "learning_rate = nan");
+        assert_eq!(wrong, "`optimizer.learning_rate` is NaN, which is no number");
         assert!(error("steps = 10", "steps = ").starts_with("line 6: "));
         assert!(!error("steps = 10", "steps = \"x\"").contains('\n'));
     }

@@ -1,6 +1,7 @@
 //! Configuration files: TOML, the same four sections for every task and two of its own.
 
 mod file;
+mod limits;
 
 use std::path::PathBuf;
 

@@ -15,24 +15,32 @@ const BLACK: [u8; 3] = [60, 60, 60];
 const PALE: [u8; 3] = [175, 205, 235];
 const BLUE: [u8; 3] = [30, 90, 170];
 
+/// The name of the picture.
+pub const LOSS_CURVE: &str = "loss-curve.png";
+
 /// Draws `loss-curve.png` from `metrics.jsonl`, both in the run's folder: every logged loss pale,
 /// their running average dark, over a logarithmic scale.
 pub fn loss_curve(folder: &Path) -> Result<(), TrainError> {
     let points: Vec<(f64, f64)> = metrics::lines(&folder.join("metrics.jsonl"))?
         .iter()
         .filter_map(|line| Some((line["step"].as_f64()?, line["loss"].as_f64()?)))
-        .filter(|(_, loss)| loss.is_finite() && *loss > 0.0)
         .collect();
-    if points.is_empty() {
-        return Ok(());
+    match draw(points) {
+        Some(canvas) => canvas.write(&folder.join(LOSS_CURVE)),
+        None => Ok(()),
     }
-    draw(&points).write(&folder.join("loss-curve.png"))
 }
 
-fn draw(points: &[(f64, f64)]) -> Canvas {
+/// The curve through these steps and losses; what has no place on a logarithmic scale is left out.
+/// Nothing if nothing is left.
+fn draw(mut points: Vec<(f64, f64)>) -> Option<Canvas> {
+    points.retain(|(step, loss)| step.is_finite() && loss.is_finite() && *loss > 0.0);
+    if points.is_empty() {
+        return None;
+    }
     let mut canvas = Canvas::new(WIDTH, HEIGHT);
     let [left, right, top, bottom] = FRAME;
-    let last_step = points.last().map_or(1.0, |(step, _)| step.max(1.0));
+    let last_step = points.iter().fold(1.0, |last: f64, (step, _)| last.max(*step));
     // The first losses of random weights may be far above the rest: they may leave the frame.
     let mut sorted: Vec<f64> = points.iter().map(|(_, loss)| loss.ln()).collect();
     sorted.sort_by(f64::total_cmp);
@@ -47,8 +55,8 @@ fn draw(points: &[(f64, f64)]) -> Canvas {
         let log = low + part * (high - low);
         canvas.line((left, y(log)), (right, y(log)), 1, GRAY);
         let label = short(log.exp());
-        let at = left as usize - 8 - Canvas::text_width(&label, 2);
-        canvas.text(&label, at, y(log) as usize - 5, 2, BLACK);
+        let at = (left as usize).saturating_sub(8 + Canvas::text_width(&label, 2));
+        canvas.text(&label, at, (y(log) as usize).saturating_sub(5), 2, BLACK);
 
         let step = part * last_step;
         canvas.line((x(step), top), (x(step), bottom), 1, GRAY);
@@ -57,7 +65,7 @@ fn draw(points: &[(f64, f64)]) -> Canvas {
         } else {
             format!("{step:.0}")
         };
-        let at = x(step) as usize - Canvas::text_width(&label, 2) / 2;
+        let at = (x(step) as usize).saturating_sub(Canvas::text_width(&label, 2) / 2);
         canvas.text(&label, at, bottom as usize + 10, 2, BLACK);
     }
     canvas.text("loss", 8, 8, 2, BLACK);
@@ -71,7 +79,7 @@ fn draw(points: &[(f64, f64)]) -> Canvas {
     for pair in smooth(&logs).windows(2) {
         canvas.line(place(pair[0]), place(pair[1]), 2, BLUE);
     }
-    canvas
+    Some(canvas)
 }
 
 /// A running average over about a fiftieth of the points.
@@ -94,6 +102,7 @@ fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 fn short(value: f64) -> String {
     match value {
         0.0 => "0".into(),
+        _ if value >= 1e5 => format!("{value:.1e}"),
         _ if value >= 100.0 => format!("{value:.0}"),
         _ if value >= 10.0 => format!("{value:.1}"),
         _ if value >= 1.0 => format!("{value:.2}"),
@@ -126,12 +135,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         loss_curve(folder.path()).unwrap();
         assert!(!folder.path().join("loss-curve.png").exists());
-        draw(&[(1.0, 0.5)]);
+        assert!(draw(vec![(1.0, 0.5)]).is_some());
+    }
+
+    #[test]
+    fn losses_of_any_size() {
+        let sizes = [1e300, f64::MAX, 5e-324, 1e7, 0.5];
+        for loss in sizes {
+            assert!(draw(vec![(1.0, loss)]).is_some());
+            assert!(draw(vec![(1.0, loss), (2.0, 1.0), (1e18, loss)]).is_some());
+        }
+        assert!(draw(sizes.iter().map(|&loss| (1.0, loss)).collect()).is_some());
+        // A step that goes back must not lead off the sheet.
+        assert!(draw(vec![(1e300, 1.0), (1.0, 1.0)]).is_some());
+        for loss in [f64::NAN, f64::INFINITY, 0.0, -1.0] {
+            assert!(draw(vec![(1.0, loss)]).is_none(), "{loss} has a place");
+            assert!(draw(vec![(1.0, loss), (2.0, 1.0)]).is_some());
+        }
     }
 
     #[test]
     fn labels() {
-        let labels = [0.0, 123.4, 12.34, 1.234, 0.1234, 0.001_234].map(short);
-        assert_eq!(labels, ["0", "123", "12.3", "1.23", "0.123", "1.2e-3"]);
+        let labels = [0.0, 1.23e17, 123.4, 12.34, 1.234, 0.1234, 0.001_234].map(short);
+        assert_eq!(labels, ["0", "1.2e17", "123", "12.3", "1.23", "0.123", "1.2e-3"]);
     }
 }

@@ -4,6 +4,7 @@
 //! numbers of step n are a stream of its own, and the order of the data follows from n. So a run
 //! that was killed and continued ends with the same bits as one that was not.
 
+mod pace;
 mod record;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use aquatint_nn::ModuleExt;
 use aquatint_tensor::Rng;
 use serde_json::Value;
 
+use self::pace::Pace;
 use crate::checkpointing;
 use crate::config::{OptimizerConfig, RunConfig};
 use crate::ema::Ema;
@@ -120,20 +122,6 @@ struct Last {
     figures: Vec<(String, f64)>,
 }
 
-/// Seconds for a step: a running average that forgets old steps and never counts the pauses
-/// between steps.
-#[derive(Default)]
-struct Pace {
-    seconds: Option<f64>,
-}
-
-impl Pace {
-    fn add(&mut self, seconds: f64) -> f64 {
-        let average = self.seconds.map_or(seconds, |average| 0.95 * average + 0.05 * seconds);
-        *self.seconds.insert(average)
-    }
-}
-
 fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
@@ -173,7 +161,8 @@ impl<'a> Run<'a> {
         let path = folder.join("metrics.jsonl");
         let metrics = Metrics::open(&path, step)?;
         let lines = metrics::lines(&path)?;
-        let earlier = lines.iter().filter_map(|line| line["seconds"].as_f64()).next_back();
+        let newest = |key: &str| lines.iter().filter_map(|line| line[key].as_f64()).next_back();
+        let (earlier, loss) = (newest("seconds"), newest("loss"));
         let began = monitor.seconds();
         Ok(Self {
             task,
@@ -187,7 +176,7 @@ impl<'a> Run<'a> {
             began,
             pace: Pace::default(),
             losses: Vec::new(),
-            last: Last::default(),
+            last: Last { loss, ..Last::default() },
             monitor,
         })
     }

@@ -16,11 +16,12 @@ impl Run<'_> {
     pub(super) fn log(&mut self) -> Result<(), TrainError> {
         let losses = std::mem::take(&mut self.losses);
         let loss = losses.iter().map(|&x| f64::from(x)).sum::<f64>() / losses.len().max(1) as f64;
+        let loss = significant(loss);
         self.last.loss = Some(loss);
         let pace = self.pace.seconds.unwrap_or(f64::INFINITY);
         let mut line = json!({
             "step": self.step,
-            "loss": significant(loss),
+            "loss": loss,
             "lr": significant(self.last.lr),
             "grad_norm": significant(self.last.grad_norm),
             "images_per_second": significant(self.settings.run.batch_size as f64 / pace),

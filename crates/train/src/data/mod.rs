@@ -6,17 +6,19 @@
 //! `train` is trained on, `validation` is what losses are checked on, and every other part is not
 //! even read.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod metadata;
+
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::metadata::Line;
 use crate::decode::read_square;
 use crate::error::TrainError;
 use crate::monitor::Monitor;
-use crate::sums::{hash, hexadecimal};
+use crate::sums::hexadecimal;
 
 /// Where the pictures are: the `[data]` section of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,26 +63,11 @@ pub struct Dataset {
     pub validation: Vec<Drawing>,
 }
 
-/// A line of `metadata.jsonl`; other keys are ignored.
-#[derive(Deserialize)]
-struct Line {
-    file_name: String,
-    text: String,
-    style_word: Option<String>,
-    label: Option<String>,
-    #[serde(default)]
-    tags: Vec<String>,
-    split: Option<String>,
-}
-
-/// Without a `validation` part, every picture whose name's hash is a multiple of this is one.
-const HELD_OUT: u64 = 50;
-
 impl Dataset {
     /// Reads the parts `train` and `validation` of a folder.
     pub fn open(config: &DataConfig, monitor: &mut dyn Monitor) -> Result<Self, TrainError> {
-        let lines = read_metadata(&config.folder)?;
-        let (validation, train) = parts(lines);
+        let lines = metadata::read(&config.folder)?;
+        let (validation, train) = metadata::parts(lines);
         let total = train.len() + validation.len();
         if train.is_empty() {
             return Err(TrainError::Data(format!(
@@ -110,11 +97,11 @@ impl Dataset {
             .par_iter()
             .map(|drawing| {
                 let mut sum = Sha256::new();
-                for text in [&drawing.file_name, &drawing.text] {
-                    sum.update(text.as_bytes());
-                    sum.update([0]);
-                }
-                sum.update(&drawing.pixels);
+                let Drawing { file_name, text, style_word, label, tags, pixels } = drawing;
+                // As JSON, so that it is clear where a text ends and whether there is one.
+                let texts = serde_json::to_vec(&(file_name, text, style_word, label, tags));
+                sum.update(texts.expect("texts are plain data"));
+                sum.update(pixels);
                 sum.finalize()
             })
             .collect();
@@ -122,43 +109,6 @@ impl Dataset {
         sums.iter().for_each(|sum| whole.update(sum));
         hexadecimal(&whole.finalize())
     }
-}
-
-fn read_metadata(folder: &Path) -> Result<Vec<Line>, TrainError> {
-    let path = folder.join("metadata.jsonl");
-    if !folder.is_dir() {
-        return Err(TrainError::Data(format!("{}: there is no such folder", folder.display())));
-    }
-    if !path.is_file() {
-        return Err(TrainError::Data(format!(
-            "{}: there is no metadata.jsonl in it; a data folder needs one, with a line \
-             {{\"file_name\": …, \"text\": …}} for every picture",
-            folder.display()
-        )));
-    }
-    let text = fs::read_to_string(&path).map_err(TrainError::io(&path))?;
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                TrainError::Data(format!("{}, line {}: {error}", path.display(), number + 1))
-            })
-        })
-        .collect()
-}
-
-/// Validation and training lines; those of other parts are dropped.
-fn parts(lines: Vec<Line>) -> (Vec<Line>, Vec<Line>) {
-    let part = |line: &Line| line.split.clone().unwrap_or_else(|| "train".into());
-    let has_validation = lines.iter().any(|line| part(line) == "validation");
-    lines
-        .into_iter()
-        .filter(|line| ["train", "validation"].contains(&part(line).as_str()))
-        .partition(|line| {
-            part(line) == "validation"
-                || !has_validation && hash(&line.file_name).is_multiple_of(HELD_OUT)
-        })
 }
 
 fn drawing(line: &Line, config: &DataConfig) -> Result<Drawing, TrainError> {
@@ -174,6 +124,9 @@ fn drawing(line: &Line, config: &DataConfig) -> Result<Drawing, TrainError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
     use crate::testing::Silent;
 
@@ -206,20 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn without_parts_everything_but_a_few_is_trained_on() {
+    fn without_parts_a_picture_is_trained_on() {
         let folder = folder_of(&[r#"{"file_name": "c.png", "text": "c"}"#]);
         assert_eq!(open(folder.path()).unwrap().train.len(), 1);
-        let line = |i| Line {
-            file_name: format!("{i}.png"),
-            text: String::new(),
-            style_word: None,
-            label: None,
-            tags: Vec::new(),
-            split: None,
-        };
-        let (validation, train) = parts((0..1000).map(line).collect());
-        assert!((10..40).contains(&validation.len()), "{} held out", validation.len());
-        assert_eq!(validation.len() + train.len(), 1000);
     }
 
     #[test]
@@ -247,5 +189,17 @@ mod tests {
         assert_eq!(data.sum(), other.sum());
         other.train[0].pixels[5] ^= 1;
         assert_ne!(data.sum(), other.sum());
+        let changes: [fn(&mut Drawing); 5] = [
+            |drawing| drawing.file_name = "b.png".into(),
+            |drawing| drawing.text = "b".into(),
+            |drawing| drawing.style_word = Some("noto".into()),
+            |drawing| drawing.label = Some(String::new()),
+            |drawing| drawing.tags.push("x".into()),
+        ];
+        for (i, change) in changes.iter().enumerate() {
+            let mut other = data.clone();
+            change(&mut other.train[0]);
+            assert_ne!(data.sum(), other.sum(), "change {i} is not seen");
+        }
     }
 }
