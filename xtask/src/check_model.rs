@@ -7,6 +7,7 @@
 //! the border is nearest to the asked-for background.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use aquatint_pipeline::{
@@ -142,8 +143,8 @@ fn generated(
     questions: &[Question<'_>],
     args: &Args,
 ) -> Result<Vec<Picture>> {
-    let mut pictures = Vec::new();
-    for (i, question) in questions.iter().enumerate() {
+    let done = AtomicUsize::new(0);
+    let draw = |(i, question): (usize, &Question<'_>)| -> Result<Vec<Picture>> {
         let request = GenerateRequest {
             prompt: question.caption.clone(),
             steps: args.steps,
@@ -151,12 +152,15 @@ fn generated(
             seed: args.seed + i as u64,
             ..Default::default()
         };
-        pictures.extend(text_to_image(components, &request, &mut ())?);
-        if pictures.len() % 10 == 0 {
-            eprintln!("{} of {} pictures", pictures.len(), questions.len());
+        let pictures = text_to_image(components, &request, &mut ())?;
+        let done = 1 + done.fetch_add(1, Ordering::Relaxed);
+        if done.is_multiple_of(10) {
+            eprintln!("{done} of {} pictures", questions.len());
         }
-    }
-    Ok(pictures)
+        Ok(pictures)
+    };
+    let pictures: Result<Vec<Vec<Picture>>> = questions.par_iter().enumerate().map(draw).collect();
+    Ok(pictures?.concat())
 }
 
 fn reconstructed(components: &Components, questions: &[Question<'_>]) -> Vec<Picture> {
