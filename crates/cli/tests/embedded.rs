@@ -9,7 +9,7 @@ use common::succeed;
 fn border(picture: &Picture) -> [u8; 3] {
     let (w, h) = (picture.width, picture.height);
     std::array::from_fn(|channel| {
-        let outside = |i: &usize| i % w == 0 || i % w == w - 1 || *i < w || *i >= w * (h - 1);
+        let outside = |i: &usize| [0, w - 1].contains(&(i % w)) || [0, h - 1].contains(&(i / w));
         let mut values: Vec<u8> =
             (0..w * h).filter(outside).map(|i| picture.rgb[3 * i + channel]).collect();
         values.sort_unstable();
