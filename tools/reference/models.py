@@ -66,6 +66,23 @@ UNET_SD2 = UNET_SD | {
     "use_linear_projection": True,
 }
 
+UNET_TEXT = UNET | {
+    "block_out_channels": [16, 32],
+    "addition_embed_type": "text",
+    "addition_embed_type_num_heads": 4,
+}
+
+UNET_TEXT_GRADIENTS = [
+    "add_embedding.norm1.weight",
+    "add_embedding.pool.positional_embedding",
+    "add_embedding.pool.q_proj.weight",
+    "add_embedding.pool.k_proj.weight",
+    "add_embedding.pool.v_proj.bias",
+    "add_embedding.proj.weight",
+    "add_embedding.norm2.bias",
+    "time_embedding.linear_2.bias",
+]
+
 UNET_GRADIENTS = [
     "conv_in.weight",
     "conv_in.bias",
@@ -167,7 +184,8 @@ def unet(folder: Path, config: dict, size: tuple[int, int], tokens: int, timeste
     context = hashed.input_tensor("context", shapes["context"]).requires_grad_()
     model = hashed.fill(UNet2DConditionModel.from_config(config))
     levels = range(len(config["block_out_channels"]))
-    names = ["conv_in", "time_embedding", *(f"down_blocks.{i}" for i in levels), "mid_block",
+    added = ["add_embedding"] if "addition_embed_type" in config else []
+    names = ["conv_in", "time_embedding", *added, *(f"down_blocks.{i}" for i in levels), "mid_block",
              *(f"up_blocks.{i}" for i in levels)]
     stages = Stages().watch(model, {name: name for name in names})
     out = model(sample, torch.tensor(timesteps), encoder_hidden_states=context).sample
@@ -207,4 +225,5 @@ def write_all(root: Path) -> None:
     unet(root / "unet_tiny", UNET, (8, 8), 5, [7, 801], UNET_GRADIENTS)
     unet(root / "unet_tiny_sd", UNET_SD, (12, 16), 7, [0, 501])
     unet(root / "unet_tiny_sd2", UNET_SD2, (8, 12), 6, [999, 21])
+    unet(root / "unet_tiny_text", UNET_TEXT, (8, 8), 5, [7, 801], UNET_TEXT_GRADIENTS)
     vae(root / "vae_tiny")

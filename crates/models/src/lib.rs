@@ -16,6 +16,7 @@ pub mod clip_vision;
 pub mod config;
 pub mod embeddings;
 pub mod resnet;
+pub mod text_embedding;
 pub mod unet;
 pub mod vae;
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use aquatint_models::unet::DraftConfig;
 use aquatint_models::{PerBlock, UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::ModuleExt;
 use aquatint_tensor::{Rng, Tensor};
@@ -51,7 +52,16 @@ fn sd2_structure_agrees_with_diffusers() {
 
 #[test]
 fn gradients_agree_with_pytorch() {
-    let Case { mut golden, mut model, sample, timesteps, context } = open("unet_tiny");
+    gradients_agree("unet_tiny");
+}
+
+#[test]
+fn the_prompt_beside_the_time_agrees_with_diffusers() {
+    gradients_agree("unet_tiny_text");
+}
+
+fn gradients_agree(name: &str) {
+    let Case { mut golden, mut model, sample, timesteps, context } = open(name);
     model.track();
     let context = context.tracked();
     let noise = input("noise", &numbers::<usize>(&golden.inputs()["noise"])).from_nchw();
@@ -102,6 +112,27 @@ fn any_size_works_forward_and_backward() {
         assert!(out.finite());
         common::assert_every_parameter_has_a_gradient(&model, &out.sqr().mean().backward());
     }
+}
+
+#[test]
+fn a_draft_changes_the_picture_and_learns() {
+    let draft = DraftConfig { tokens: 3, token_channels: 2, hidden_size: 8, size: 4 };
+    let mut model =
+        UNet2DConditionModel::new(&UNet2DConditionConfig { draft: Some(draft), ..tiny() });
+    model.init(3);
+    model.track();
+    let mut rng = Rng::new(4);
+    let (sample, context) = (rng.randn(&[2, 8, 8, 4]), rng.randn(&[2, 3, 6]));
+    let drafted = model.draft(&context).expect("a model with a draft");
+    assert_eq!(drafted.shape(), [2, 4, 4, 4]);
+    let out = model.forward(&sample, &[1.0, 999.0], &context);
+    common::assert_every_parameter_has_a_gradient(&model, &out.sqr().mean().backward());
+
+    let mut without = UNet2DConditionModel::new(&tiny());
+    without.init(3);
+    assert!(without.draft(&context).is_none());
+    let difference = without.forward(&sample, &[1.0, 999.0], &context).sub(&out).max_abs();
+    assert!(difference > 1e-3, "the draft changes nothing: {difference}");
 }
 
 #[test]

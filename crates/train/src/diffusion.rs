@@ -13,21 +13,19 @@ use aquatint_diffusion::{
 };
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
-use aquatint_pipeline::{
-    Components, Picture, SchedulerConfig, contact_sheet, decode, square_columns,
-};
+use aquatint_pipeline::{Picture, SchedulerConfig, contact_sheet, decode, square_columns};
 use aquatint_tensor::{Rng, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::captions::{self, Form};
 use crate::colours::{COLOURS, WHITE};
 use crate::config::Config;
-use crate::contexts::Contexts;
 use crate::data::Dataset;
 use crate::error::TrainError;
 use crate::frozen::{check, load};
 use crate::latents::{Latents, backgrounds, encode_views};
 use crate::monitor::Monitor;
+use crate::networks::Networks;
 use crate::order::Order;
 use crate::pictures::View;
 use crate::sums;
@@ -45,6 +43,13 @@ pub struct DiffusionTask {
     /// them; without one, weights are drawn.
     #[serde(default)]
     pub start_from: Option<PathBuf>,
+    /// Whether the text encoder learns too, from where it is.
+    #[serde(default)]
+    pub train_text_encoder: bool,
+    /// Pictures a step whose drafts are compared with their latents, for a U-Net that makes
+    /// drafts: these cost next to nothing, so there can be more of them than of the others.
+    #[serde(default)]
+    pub draft_batch_size: usize,
     /// How far samples follow their prompts: see [`Guidance`].
     pub guidance_scale: f64,
     /// Steps of the DDIM sampler for samples.
@@ -77,10 +82,9 @@ pub struct Diffusion {
     schedule: Schedule,
     prediction_type: PredictionType,
     latents: Latents,
-    contexts: Contexts,
-    components: Components,
-    /// A sum of the text encoder.
-    text_encoder: String,
+    networks: Networks,
+    /// A sum of the text encoder, if that stays as it is.
+    text_encoder: Option<String>,
 }
 
 impl Diffusion {
@@ -99,26 +103,11 @@ impl Diffusion {
         let variants = config.task.variants_per_image;
         let latents = Latents::open(&path, &data, variants, &components.vae, monitor)?;
         let order = Order::new(data.train.len(), config.run.seed);
-        let contexts = Contexts::default();
         let encoder = &components.text_encoder;
-        let text_encoder = sums::network(encoder, encoder.config());
-        Ok(Self {
-            config,
-            data,
-            order,
-            schedule,
-            prediction_type,
-            latents,
-            contexts,
-            components,
-            text_encoder,
-        })
-    }
-
-    /// The contexts of captions that are not worth remembering.
-    fn contexts_of(&mut self, captions: &[String]) -> Tensor {
-        let Components { tokenizer, text_encoder, .. } = &self.components;
-        self.contexts.of(captions, |_| false, tokenizer, text_encoder)
+        let frozen = !config.task.train_text_encoder;
+        let text_encoder = frozen.then(|| sums::network(encoder, encoder.config()));
+        let networks = Networks::new(components, !frozen);
+        Ok(Self { config, data, order, schedule, prediction_type, latents, networks, text_encoder })
     }
 
     /// Lines 3 to 5 of Algorithm 1 of the DDPM paper, for whatever the network predicts.
@@ -135,11 +124,30 @@ impl Diffusion {
         denoising_loss(network, self.prediction_type, &self.schedule, x0, &t, &noise)
     }
 
+    /// How far drafts of plain captions are from the latents, for a U-Net that makes drafts.
+    fn draft_loss(&mut self, rng: &mut Rng) -> Option<Tensor> {
+        let DiffusionTask { variants_per_image, draft_batch_size, .. } = self.config.task;
+        if self.config.model.unet.draft.is_none() || draft_batch_size == 0 {
+            return None;
+        }
+        let chosen: Vec<(usize, usize)> = (0..draft_batch_size)
+            .map(|_| (rng.below(self.data.train.len()), rng.below(variants_per_image)))
+            .collect();
+        let caption = |&(i, variant): &(usize, usize)| {
+            let drawing = &self.data.train[i];
+            captions::plain(drawing, backgrounds(drawing, variants_per_image)[variant])
+        };
+        let captions: Vec<String> = chosen.iter().map(caption).collect();
+        let context = self.networks.contexts(&captions, |_| true);
+        let draft = self.networks.components.unet.draft(&context)?;
+        Some(draft.sub(&self.latents.batch(&chosen)).sqr().mean())
+    }
+
     /// Latents for these prompts by DDIM, every one from a noise of its own.
     fn sample(&mut self, prompts: &[String], first_seed: u64) -> Tensor {
-        let prompted = self.contexts_of(prompts);
-        let empty = self.contexts_of(&vec![String::new(); prompts.len()]);
-        let unet = &self.components.unet;
+        let prompted = self.networks.contexts(prompts, |_| false);
+        let empty = self.networks.contexts(&vec![String::new(); prompts.len()], |_| false);
+        let unet = &self.networks.components.unet;
         let conditioned = |xt: &Tensor, timesteps: &[f32], conditions: &[Condition]| {
             // Guidance asks for both, or at scale 1 for the prompts alone.
             let context = match conditions {
@@ -160,8 +168,8 @@ impl Diffusion {
             .sigmas(&self.schedule, self.config.task.sample_steps)
             .expect("the configuration was checked at the start");
         let seeds: Vec<u64> = (first_seed..).take(prompts.len()).collect();
-        let side = self.data.size / self.components.config.vae.downsampling_factor();
-        let shape = [prompts.len(), side, side, self.components.config.unet.in_channels];
+        let side = self.data.size / self.networks.components.config.vae.downsampling_factor();
+        let shape = [prompts.len(), side, side, self.networks.components.config.unet.in_channels];
         let run = Run {
             denoiser: &denoiser,
             sigmas: &sigmas,
@@ -179,16 +187,16 @@ impl Task for Diffusion {
     }
 
     fn model(&self) -> &dyn Module {
-        &self.components.unet
+        &self.networks
     }
 
     fn model_mut(&mut self) -> &mut dyn Module {
-        &mut self.components.unet
+        &mut self.networks
     }
 
     fn init(&mut self, seed: u64) {
         if self.config.task.start_from.is_none() {
-            self.components.unet.init(seed);
+            self.networks.components.unet.init(seed);
         }
     }
 
@@ -197,10 +205,11 @@ impl Task for Diffusion {
     }
 
     fn built_on(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("pictures or the autoencoder", self.latents.key.clone()),
-            ("text encoder", self.text_encoder.clone()),
-        ]
+        let encoder = self.text_encoder.clone().map(|sum| ("text encoder", sum));
+        [("pictures or the autoencoder", self.latents.key.clone())]
+            .into_iter()
+            .chain(encoder)
+            .collect()
     }
 
     fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
@@ -220,12 +229,17 @@ impl Task for Diffusion {
             captions.push(if empty { String::new() } else { caption });
             recurring.push(empty || form == Form::Plain);
         }
-        let Components { tokenizer, text_encoder, unet, .. } = &self.components;
-        let context = self.contexts.of(&captions, |i| recurring[i], tokenizer, text_encoder);
+        let context = self.networks.contexts(&captions, |i| recurring[i]);
+        let unet = &self.networks.components.unet;
 
         let x0 = self.latents.batch(&chosen);
-        let loss = self.denoising_loss(unet, &x0, &context, rng);
-        StepLoss { loss, parts: Vec::new() }
+        let denoising = self.denoising_loss(unet, &x0, &context, rng);
+        let Some(draft) = self.draft_loss(rng) else {
+            return StepLoss { loss: denoising, parts: Vec::new() };
+        };
+        let parts =
+            vec![("denoising", f64::from(denoising.item())), ("draft", f64::from(draft.item()))];
+        StepLoss { loss: denoising.add(&draft), parts }
     }
 
     /// The loss on held-out pictures with plain captions, with noise that is always the same.
@@ -236,11 +250,11 @@ impl Task for Diffusion {
             let drawings = &self.data.validation[first..(first + AT_ONCE).min(count)];
             let views: Vec<View<'_>> =
                 drawings.iter().map(|d| View::whole(d, COLOURS[WHITE].rgb)).collect();
-            let x0 = encode_views(&views, self.data.size, &self.components.vae);
+            let x0 = encode_views(&views, self.data.size, &self.networks.components.vae);
             let captions: Vec<String> =
                 drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
-            let context = self.contexts_of(&captions);
-            let unet = &self.components.unet;
+            let context = self.networks.contexts(&captions, |_| false);
+            let unet = &self.networks.components.unet;
             let loss = self.denoising_loss(unet, &x0, &context, &mut rng);
             sum += f64::from(loss.item()) * captions.len() as f64;
         }
@@ -253,7 +267,7 @@ impl Task for Diffusion {
         for (i, some) in prompts.chunks(AT_ONCE / 2).enumerate() {
             let latents = self.sample(some, (i * AT_ONCE / 2) as u64);
             // Where there are no numbers there is no picture; the loop says so of the next loss.
-            pictures.extend(decode(&self.components, &latents).ok()?);
+            pictures.extend(decode(&self.networks.components, &latents).ok()?);
         }
         let columns = square_columns(pictures.len());
         (!pictures.is_empty()).then(|| contact_sheet(&pictures, columns))
@@ -261,6 +275,6 @@ impl Task for Diffusion {
 
     /// The whole model: what was read from the folder is written again as it was.
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
-        self.components.save(folder, DType::F16).map_err(TrainError::io(folder))
+        self.networks.components.save(folder, DType::F16).map_err(TrainError::io(folder))
     }
 }

@@ -27,6 +27,7 @@ pub mod lr_schedule;
 pub mod metrics;
 pub mod model_card;
 pub mod monitor;
+mod networks;
 mod optimizer;
 mod order;
 pub mod pictures;

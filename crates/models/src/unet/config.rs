@@ -1,5 +1,6 @@
 //! The U-Net's `config.json`.
 
+use super::DraftConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
@@ -49,10 +50,19 @@ pub struct UNet2DConditionConfig {
     pub attention_head_dim: PerBlock<usize>,
     /// Whether attention's outer layers are linear (SD 2.x) or 1×1 convolutions (SD 1.x).
     pub use_linear_projection: bool,
+    /// What is added to the time embedding: nothing, or (`"text"`) the whole context as a vector.
+    pub addition_embed_type: Option<String>,
+    /// Heads of the attention that makes that vector.
+    pub addition_embed_type_num_heads: usize,
+    /// A part that diffusers does not have: see [`Draft`](super::Draft).
+    pub draft: Option<DraftConfig>,
     /// Everything else in the file.
     #[serde(flatten)]
     pub others: OtherKeys,
 }
+
+/// diffusers' number of heads where the file does not say it.
+const ADDITION_HEADS: usize = 64;
 
 impl Default for UNet2DConditionConfig {
     fn default() -> Self {
@@ -78,6 +88,9 @@ impl Default for UNet2DConditionConfig {
             transformer_layers_per_block: PerBlock::Same(1),
             attention_head_dim: PerBlock::Same(8),
             use_linear_projection: false,
+            addition_embed_type: None,
+            addition_embed_type_num_heads: ADDITION_HEADS,
+            draft: None,
             others: OtherKeys::new(),
         }
     }
@@ -85,7 +98,6 @@ impl Default for UNet2DConditionConfig {
 
 /// Keys that change the model, and the values with which they do not.
 const NEUTRAL: &[(&str, &[&str])] = &[
-    ("addition_embed_type", &["null"]),
     ("addition_time_embed_dim", &["null"]),
     ("attention_type", &["\"default\""]),
     ("center_input_sample", &["false"]),
@@ -151,6 +163,18 @@ impl UNet2DConditionConfig {
         if !["silu", "swish"].contains(&self.act_fn.as_str()) {
             return Err(format!("act_fn = {:?} is not supported, only silu", self.act_fn));
         }
+        match self.addition_embed_type.as_deref() {
+            None => {}
+            Some("text") => check_divides(
+                "addition_embed_type_num_heads",
+                self.addition_embed_type_num_heads,
+                self.cross_attention_dim,
+            )?,
+            Some(other) => {
+                return Err(format!("addition_embed_type = {other:?} is not supported, only text"));
+            }
+        }
+        self.draft.as_ref().map_or(Ok(()), DraftConfig::validate)?;
         self.layers_per_block.check_len("layers_per_block", levels)?;
         self.transformer_layers_per_block.check_len("transformer_layers_per_block", levels)?;
         self.attention_head_dim.check_len("attention_head_dim", levels)?;
@@ -217,6 +241,15 @@ mod tests {
             (r#"{"num_attention_heads": 8}"#, "num_attention_heads = 8"),
             (r#"{"only_cross_attention": [true, true]}"#, "only_cross_attention = [true,true]"),
             (r#"{"act_fn": "gelu"}"#, "act_fn"),
+            (
+                r#"{"draft": {"tokens": 77, "token_channels": 8, "hidden_size": 0, "size": 8}}"#,
+                "draft.hidden_size = 0 is not between",
+            ),
+            (r#"{"addition_embed_type": "image"}"#, "addition_embed_type = \"image\""),
+            (
+                r#"{"addition_embed_type": "text", "cross_attention_dim": 96}"#,
+                "addition_embed_type_num_heads: 64 does not divide 96",
+            ),
             (r#"{"mid_block_type": null}"#, "mid_block_type"),
             (r#"{"block_out_channels": []}"#, "the number of block_out_channels = 0"),
             (r#"{"block_out_channels": [320, 640]}"#, "down_block_types has 4 values for 2"),

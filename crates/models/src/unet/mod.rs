@@ -3,28 +3,33 @@
 
 mod blocks;
 mod config;
+mod draft;
 
 use aquatint_nn::{Conv2d, GroupNorm, Module};
 use aquatint_tensor::Tensor;
 
 pub use blocks::{DownBlock2D, MidBlock2D, UpBlock2D};
 pub use config::UNet2DConditionConfig;
+pub use draft::{Draft, DraftConfig};
 
 use self::blocks::Level;
 use self::config::{DOWN_BLOCKS, UP_BLOCKS};
 use crate::Probe;
 use crate::embeddings::{SinusoidOrder, TimestepEmbedding, timestep_embedding};
+use crate::text_embedding::TextTimeEmbedding;
 
 /// U-Net with cross-attention to a context.
 #[derive(Clone, Debug, Module)]
 pub struct UNet2DConditionModel {
     conv_in: Conv2d,
     time_embedding: TimestepEmbedding,
+    add_embedding: Option<TextTimeEmbedding>,
     down_blocks: Vec<DownBlock2D>,
     mid_block: MidBlock2D,
     up_blocks: Vec<UpBlock2D>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    draft: Option<Draft>,
     #[module(skip)]
     config: UNet2DConditionConfig,
 }
@@ -56,14 +61,24 @@ impl UNet2DConditionModel {
                 UpBlock2D::new(&Level::new(config, i), inputs, attention, i == 0, &mut skips)
             })
             .collect();
+        let time = config.time_embed_dim();
+        let add_embedding = config.addition_embed_type.as_ref().map(|_| {
+            let heads = config.addition_embed_type_num_heads;
+            TextTimeEmbedding::new(config.cross_attention_dim, time, heads)
+        });
         Self {
             conv_in: Conv2d::same3(config.in_channels, channels[0]),
-            time_embedding: TimestepEmbedding::new(channels[0], config.time_embed_dim()),
+            time_embedding: TimestepEmbedding::new(channels[0], time),
+            add_embedding,
             down_blocks,
             mid_block: MidBlock2D::new(&Level::new(config, lowest)),
             up_blocks,
             conv_norm_out: GroupNorm::new(config.norm_num_groups, channels[0], config.norm_eps),
             conv_out: Conv2d::same3(channels[0], config.out_channels),
+            draft: config.draft.as_ref().map(|draft| {
+                let latents = config.out_channels;
+                Draft::new(draft, config.cross_attention_dim, latents, channels[0])
+            }),
             config: config.clone(),
         }
     }
@@ -93,10 +108,18 @@ impl UNet2DConditionModel {
         probe: &mut Probe,
     ) -> Tensor {
         self.check(sample, timesteps, context);
-        let emb = self.embed_time(timesteps);
+        let mut emb = self.embed_time(timesteps);
         probe("time_embedding", &emb);
+        if let Some(add_embedding) = &self.add_embedding {
+            let added = add_embedding.forward(context);
+            probe("add_embedding", &added);
+            emb = emb.add(&added);
+        }
 
         let mut x = self.conv_in.forward(sample);
+        if let Some(draft) = &self.draft {
+            x = x.add(&draft.features(context, [sample.dim(1), sample.dim(2)]));
+        }
         probe("conv_in", &x);
         let mut skips = vec![x.clone()];
         for (i, block) in self.down_blocks.iter().enumerate() {
@@ -110,6 +133,13 @@ impl UNet2DConditionModel {
             probe(&format!("up_blocks.{i}"), &x);
         }
         self.conv_out.forward(&self.conv_norm_out.forward_silu(&x))
+    }
+
+    /// The guess at the clean latents that is made of the context alone, for models that make one:
+    /// context `[N, T, D]` → `[N, size, size, out_channels]`.
+    #[track_caller]
+    pub fn draft(&self, context: &Tensor) -> Option<Tensor> {
+        self.draft.as_ref().map(|draft| draft.forward(context))
     }
 
     fn embed_time(&self, timesteps: &[f32]) -> Tensor {

@@ -26,6 +26,20 @@ impl Tensor {
         })
     }
 
+    /// The mean of x `[N, .., C]` over all but the first and the last dimension: `[N, C]`.
+    #[track_caller]
+    pub fn mean_per_picture(&self) -> Tensor {
+        let (n, c) = (self.dim(0), self.channels());
+        let size @ [_, pixels, _] = [n, self.len() / (n * c), c];
+        let mut sum = Buffer::stale(n * c);
+        reduce::sum_per_picture(self.data(), &mut sum, size);
+        let shape = self.shape().to_vec();
+        let sum = Tensor::from_op([Some(self)], &[n, c], sum, move |dy, _| {
+            [Some(Tensor::zeros(&shape).add_per_picture(dy))]
+        });
+        sum.scale(1.0 / pixels as f32)
+    }
+
     /// x `[.., T, C]` plus e `[T, C]`, repeated over the outer dimensions: position embeddings.
     #[track_caller]
     pub fn add_row(&self, e: &Tensor) -> Tensor {
@@ -84,14 +98,21 @@ impl Tensor {
 
 #[cfg(test)]
 mod tests {
-    use crate::Rng;
     use crate::gradcheck::gradcheck;
+    use crate::{Rng, Tensor};
+
+    #[test]
+    fn the_mean_of_each_picture() {
+        let x = Tensor::from_fn(&[2, 3, 2], |i| i as f32);
+        assert_eq!(x.mean_per_picture().to_vec(), [2.0, 3.0, 8.0, 9.0]);
+    }
 
     #[test]
     fn gradients() {
         let mut rng = Rng::new(6);
         let x = rng.randn(&[2, 3, 4, 5]);
         gradcheck(&[x.clone(), rng.randn(&[2, 5])], 1e-3, |t| t[0].add_per_picture(&t[1]));
+        gradcheck(&[x.clone()], 1e-3, |t| t[0].mean_per_picture());
         gradcheck(&[x.clone(), rng.randn(&[4, 5])], 1e-3, |t| t[0].add_row(&t[1]));
         gradcheck(&[x.clone(), rng.randn(&[1])], 1e-3, |t| t[0].scale_by(&t[1]));
         gradcheck(&[x], 1e-3, |t| t[0].scale_per_picture(&[0.5, -2.0]));
