@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aquatint_diffusion::SAMPLERS;
 use aquatint_pipeline::GenerateRequest;
-use aquatint_tensor::Precision;
+use aquatint_tensor::{Precision, RngKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Text to pictures by latent diffusion.
@@ -18,7 +18,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Generate(GenerateArgs),
+    Generate(Box<GenerateArgs>),
     /// Train one part of a model
     Train(crate::train::TrainArgs),
 }
@@ -38,9 +38,14 @@ pub struct GenerateArgs {
 
     /// Seed of the first picture; the next has the next [default: random]
     ///
-    /// The noise uses its low 32 bits, as PyTorch's CPU generator does.
+    /// torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+
+    /// Whose random numbers the seed stands for
+    #[arg(long, value_name = "NAME", default_value_t = GenerateRequest::default().rng,
+        help = rng_help())]
+    pub rng: String,
 
     /// Sampling steps
     #[arg(long, value_name = "N", default_value_t = GenerateRequest::default().steps)]
@@ -122,6 +127,7 @@ impl GenerateArgs {
             prompt: self.prompt.clone(),
             negative_prompt: self.negative_prompt.clone(),
             seed,
+            rng: self.rng.clone(),
             steps: self.steps,
             sampler: self.sampler.clone(),
             guidance_scale: self.guidance_scale,
@@ -131,6 +137,11 @@ impl GenerateArgs {
             count: self.count,
         }
     }
+}
+
+fn rng_help() -> String {
+    let kinds = RngKind::ALL.map(|kind| format!("{kind} ({})", kind.used_by()));
+    format!("Whose random numbers the seed stands for: {}", kinds.join(", "))
 }
 
 fn sampler_help() -> String {

@@ -41,6 +41,8 @@ fn seeds_prompts_and_guidance_make_a_difference() {
         &["a cat", "--seed", "7", "--steps", "2"],
         &["a cat", "--seed", "7", "--eta", "1"],
         &["a cat", "--seed", "7", "--sampler", "heun"],
+        &["a cat", "--seed", "7", "--rng", "torch-cuda"],
+        &["a cat", "--seed", "7", "--rng", "numpy"],
         &["a cat", "--seed", "7", "--negative-prompt", "red", "--guidance-scale", "50"],
     ] {
         assert_ne!(first, generate(other), "{other:?}");

@@ -29,7 +29,12 @@ fn generate() {
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]
 
-                  The noise uses its low 32 bits, as PyTorch's CPU generator does.
+                  torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
+
+              --rng <NAME>
+                  Whose random numbers the seed stands for: torch-cpu (diffusers on a CPU), torch-cuda (diffusers on a GPU, web UI), numpy (DiffusionBee)
+
+                  [default: torch-cpu]
 
               --steps <N>
                   Sampling steps

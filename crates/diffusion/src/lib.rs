@@ -25,7 +25,7 @@
 //! ```
 //! use aquatint_diffusion::{BetaSchedule, FinalSigma, Noise, Schedule, TimestepSpacing};
 //! use aquatint_diffusion::{Run, samplers, spacing};
-//! use aquatint_tensor::Tensor;
+//! use aquatint_tensor::{RngKind, Tensor};
 //!
 //! // The denoiser of data that is N(0, 1).
 //! let denoiser = |x: &Tensor, sigma: f64| x.scale((1.0 / (1.0 + sigma * sigma)) as f32);
@@ -36,12 +36,12 @@
 //!     denoiser: &denoiser,
 //!     sigmas: &sigmas,
 //!     eta: None,
-//!     noise: &mut Noise::new(&[42, 43]),
+//!     noise: &mut Noise::new(RngKind::TorchCpu, &[42, 43])?,
 //!     watch: &mut (),
 //! };
 //! let pictures = samplers::find("heun")?.sample(&[2, 8, 8, 4], run);
 //! assert_eq!(pictures.shape(), [2, 8, 8, 4]);
-//! # Ok::<(), samplers::UnknownSampler>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod ddpm;

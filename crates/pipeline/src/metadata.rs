@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aquatint_tensor::RngKind;
 use serde_json::json;
 
 use crate::GenerateRequest;
@@ -36,8 +37,21 @@ pub fn texts(
     if let Some(eta) = request.eta {
         parameters += &format!("Eta: {eta}, ");
     }
+    if let Ok(rng) = RngKind::find(&request.rng) {
+        parameters += &format!("RNG: {}, ", web_ui_name(rng));
+    }
     parameters += &format!("Version: aquatint {version}");
     BTreeMap::from([("aquatint", own.to_string()), ("parameters", parameters)])
+}
+
+/// What the web UI calls this kind; what it does not know keeps our name. To the web UI, no name
+/// would mean the GPU.
+fn web_ui_name(rng: RngKind) -> &'static str {
+    match rng {
+        RngKind::TorchCpu => "CPU",
+        RngKind::TorchCuda => "NV",
+        RngKind::Numpy => rng.name(),
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +64,7 @@ mod tests {
             prompt: "a cat, \"sleeping\"".into(),
             negative_prompt: "a dog".into(),
             seed: 5,
+            rng: "torch-cuda".into(),
             count: 3,
             ..Default::default()
         };
@@ -57,7 +72,7 @@ mod tests {
         assert_eq!(
             texts["parameters"],
             "a cat, \"sleeping\"\nNegative prompt: a dog\nSteps: 50, Sampler: ddim, CFG scale: 5, \
-             Seed: 7, Size: 128x64, Model: seven-styles, Version: aquatint 0.1.0"
+             Seed: 7, Size: 128x64, Model: seven-styles, RNG: NV, Version: aquatint 0.1.0"
         );
         let own: serde_json::Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
         let read: GenerateRequest = serde_json::from_value(own["request"].clone()).expect("ours");

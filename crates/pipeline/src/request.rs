@@ -2,6 +2,8 @@
 //! one place that says whether it can be done.
 
 use aquatint_diffusion::samplers::{self, UnknownSampler};
+use aquatint_tensor::RngKind;
+use aquatint_tensor::rng::{SeedTooLarge, UnknownRng};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelConfig;
@@ -27,9 +29,11 @@ pub struct GenerateRequest {
     pub prompt: String,
     /// What not to show.
     pub negative_prompt: String,
-    /// The seed of the first picture; the next has the next. The noise uses its low 32 bits, as
-    /// PyTorch's CPU generator does.
+    /// The seed of the first picture; the next has the next. How many of its bits count is a
+    /// matter of `rng`.
     pub seed: u64,
+    /// Whose random numbers the seed stands for: a name of an [`RngKind`].
+    pub rng: String,
     /// Sampling steps.
     pub steps: usize,
     /// A name or an alias from [`aquatint_diffusion::SAMPLERS`].
@@ -52,6 +56,7 @@ impl Default for GenerateRequest {
             prompt: String::new(),
             negative_prompt: String::new(),
             seed: 0,
+            rng: RngKind::default().name().into(),
             steps: 50,
             sampler: "ddim".into(),
             guidance_scale: 5.0,
@@ -88,6 +93,10 @@ pub enum RequestError {
     Prompt(usize),
     #[error(transparent)]
     Sampler(#[from] UnknownSampler),
+    #[error(transparent)]
+    Rng(#[from] UnknownRng),
+    #[error(transparent)]
+    Seed(#[from] SeedTooLarge),
 }
 
 impl GenerateRequest {
@@ -97,6 +106,7 @@ impl GenerateRequest {
     /// The first thing that is wrong.
     pub fn validate(&self) -> Result<(), RequestError> {
         let sampler = samplers::find(&self.sampler)?;
+        let rng = RngKind::find(&self.rng)?;
         // The side that is not given is the model's, which is no reason to wait with the other.
         let given = self.width.or(self.height).unwrap_or(*SIZES.start());
         check_size(self.width.unwrap_or(given), self.height.unwrap_or(given), SIZE_STEP)?;
@@ -106,6 +116,7 @@ impl GenerateRequest {
         if !(1..=MAX_COUNT).contains(&self.count) {
             return Err(RequestError::Count(self.count));
         }
+        self.seeds().into_iter().try_for_each(|seed| rng.check_seed(seed))?;
         if !(-100.0..=100.0).contains(&self.guidance_scale) {
             return Err(RequestError::GuidanceScale(self.guidance_scale));
         }
@@ -195,6 +206,29 @@ mod tests {
         assert!(refused(|r| r.prompt = "a".repeat(5000)).contains("5000 bytes"));
         let error = refused(|r| r.sampler = "dddim".into());
         assert!(error.contains("nearest is `ddim`"), "{error}");
+        let error = refused(|r| r.rng = "nunpy".into());
+        assert!(error.contains("nearest is `numpy`"), "{error}");
+    }
+
+    #[test]
+    fn numpy_has_seeds_of_32_bits() {
+        let last = u32::MAX as u64;
+        let one = GenerateRequest { seed: last, rng: "numpy".into(), ..Default::default() };
+        assert_eq!(one.validate(), Ok(()));
+        let two = GenerateRequest { count: 2, ..one.clone() };
+        assert_eq!(two.validate(), Err(SeedTooLarge { seed: last + 1 }.into()));
+        let torch = GenerateRequest { rng: "torch-cuda".into(), ..two };
+        assert_eq!(torch.validate(), Ok(()));
+    }
+
+    /// A request that was written before there was a choice is one for PyTorch's CPU generator.
+    #[test]
+    fn no_rng_is_the_default() {
+        let read: GenerateRequest = serde_json::from_str(r#"{"seed": 5}"#).expect("a request");
+        assert_eq!(
+            read,
+            GenerateRequest { seed: 5, rng: "torch-cpu".into(), ..Default::default() }
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use aquatint_diffusion::{Condition, Guidance, ModelDenoiser, Noise, Run, Step, Watch, samplers};
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{RngKind, Tensor};
 
 use crate::{Components, GenerateRequest, Picture, RequestError};
 
@@ -114,12 +114,14 @@ pub fn denoise(
 
     let factor = config.vae.downsampling_factor();
     let shape = [seeds.len(), height / factor, width / factor, config.unet.in_channels];
+    let rng = RngKind::find(&request.rng).map_err(RequestError::from)?;
+    let mut noise = Noise::new(rng, seeds).map_err(RequestError::from)?;
     let mut watch = Remembering { watch, finished: false };
     let run = Run {
         denoiser: &denoiser,
         sigmas: &sigmas,
         eta: request.eta,
-        noise: &mut Noise::new(seeds),
+        noise: &mut noise,
         watch: &mut watch,
     };
     let sampler = samplers::find(&request.sampler).map_err(RequestError::from)?;

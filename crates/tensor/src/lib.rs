@@ -17,6 +17,6 @@ mod tensor;
 pub use aquatint_kernels::{Precision, cpu, optimizer};
 pub use ops::{Conv2dOptions, Mask};
 pub use pool::release as release_idle_memory;
-pub use rng::Rng;
+pub use rng::{Rng, RngKind};
 pub use tape::Grads;
 pub use tensor::Tensor;

@@ -14,7 +14,7 @@ use aquatint_diffusion::{
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_pipeline::{Picture, SchedulerConfig, contact_sheet, decode, square_columns};
-use aquatint_tensor::{Rng, Tensor};
+use aquatint_tensor::{Rng, RngKind, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::captions::{self, Form};
@@ -170,11 +170,12 @@ impl Diffusion {
         let seeds: Vec<u64> = (first_seed..).take(prompts.len()).collect();
         let side = self.data.size / self.networks.components.config.vae.downsampling_factor();
         let shape = [prompts.len(), side, side, self.networks.components.config.unet.in_channels];
+        let mut noise = Noise::new(RngKind::TorchCpu, &seeds).expect("PyTorch takes every seed");
         let run = Run {
             denoiser: &denoiser,
             sigmas: &sigmas,
             eta: None,
-            noise: &mut Noise::new(&seeds),
+            noise: &mut noise,
             watch: &mut (),
         };
         samplers::find("ddim").expect("there is always DDIM").sample(&shape, run)

@@ -112,7 +112,7 @@ mod tests {
         let mut rng = Rng::new(6);
         let x = rng.randn(&[2, 3, 4, 5]);
         gradcheck(&[x.clone(), rng.randn(&[2, 5])], 1e-3, |t| t[0].add_per_picture(&t[1]));
-        gradcheck(&[x.clone()], 1e-3, |t| t[0].mean_per_picture());
+        gradcheck(std::slice::from_ref(&x), 1e-3, |t| t[0].mean_per_picture());
         gradcheck(&[x.clone(), rng.randn(&[4, 5])], 1e-3, |t| t[0].add_row(&t[1]));
         gradcheck(&[x.clone(), rng.randn(&[1])], 1e-3, |t| t[0].scale_by(&t[1]));
         gradcheck(&[x], 1e-3, |t| t[0].scale_per_picture(&[0.5, -2.0]));
