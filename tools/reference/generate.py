@@ -12,9 +12,12 @@ from pathlib import Path
 
 import torch
 
+import families
 import models
 import numerics
+import published
 import schedules
+import tokenizers_golden
 
 GOLDEN = Path(__file__).resolve().parents[2] / "testdata" / "golden"
 
@@ -23,8 +26,11 @@ def write_all(root: Path) -> None:
     # One thread fixes the order of every sum.
     torch.set_num_threads(1)
     models.write_all(root)
+    families.write_all(root)
+    published.write_all(root)
     schedules.write_all(root)
     numerics.write_all(root)
+    tokenizers_golden.write_all(root)
 
 
 def check(root: Path) -> list[str]:

@@ -77,3 +77,11 @@ pub(crate) fn check_divides(key: &str, parts: usize, whole: usize) -> Result<(),
     }
     Ok(())
 }
+
+/// Refuses a value that is not one of those we know.
+pub(crate) fn check_known(key: &str, value: &str, known: &[&str]) -> Result<(), String> {
+    match known.contains(&value) {
+        true => Ok(()),
+        false => Err(format!("{key} = {value:?} is not supported, only {}", known.join(" or "))),
+    }
+}

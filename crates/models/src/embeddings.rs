@@ -49,10 +49,33 @@ pub fn timestep_embedding(
     Tensor::new(out, &[timesteps.len(), channels])
 }
 
+/// A kind of sinusoidal embedding, as a configuration describes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sinusoids {
+    /// Sines and cosines of each number.
+    pub channels: usize,
+    /// diffusers' key of the same name.
+    pub flip_sin_to_cos: bool,
+    /// See [`timestep_embedding`].
+    pub freq_shift: f32,
+}
+
+impl Sinusoids {
+    /// `[N]` → `[N, channels]`.
+    pub(crate) fn of(&self, numbers: &[f32]) -> Tensor {
+        let order = match self.flip_sin_to_cos {
+            true => SinusoidOrder::CosSin,
+            false => SinusoidOrder::SinCos,
+        };
+        timestep_embedding(numbers, self.channels, order, self.freq_shift)
+    }
+}
+
 /// The two layers after the sinusoids.
 #[derive(Clone, Debug, Module)]
 pub struct TimestepEmbedding {
     linear_1: Linear,
+    cond_proj: Option<Linear>,
     linear_2: Linear,
 }
 
@@ -61,13 +84,35 @@ impl TimestepEmbedding {
     pub fn new(inputs: usize, channels: usize) -> Self {
         Self {
             linear_1: Linear::new(inputs, channels, Bias::Yes),
+            cond_proj: None,
             linear_2: Linear::new(channels, channels, Bias::Yes),
         }
     }
 
+    /// The same layers that also hear a condition of so many channels (`time_cond_proj_dim`), or
+    /// none.
+    pub fn with_condition(mut self, channels: Option<usize>) -> Self {
+        let &[_, inputs] = self.linear_1.weight.shape() else { unreachable!("of a linear layer") };
+        self.cond_proj = channels.map(|channels| Linear::new(channels, inputs, Bias::No));
+        self
+    }
+
     /// x `[N, inputs]` → `[N, channels]`.
+    #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
         self.linear_2.forward(&self.linear_1.forward(x).silu())
+    }
+
+    /// [`Self::forward`] of x `[N, inputs]` and the projection of a condition `[N, D]`.
+    ///
+    /// # Panics
+    /// If the layers were not built for a condition.
+    #[track_caller]
+    pub fn forward_given(&self, x: &Tensor, condition: &Tensor) -> Tensor {
+        let Some(cond_proj) = &self.cond_proj else {
+            panic!("a time embedding without time_cond_proj_dim was given a condition")
+        };
+        self.forward(&x.add(&cond_proj.forward(condition)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The networks of latent diffusion: text and vision towers, U-Net, autoencoder.
+//! The networks of latent diffusion: text and vision towers, U-Nets, autoencoders.
 //!
 //! Each is a struct of layers and a `forward`, a pure function of weights and inputs. The shapes
 //! were checked when the weights were loaded, so `forward` returns no `Result`: what does not fit
@@ -10,21 +10,32 @@
 //! `[N, H, W, C]` for pictures and `[B, T, C]` for sequences.
 
 pub mod attention;
+mod choice;
+pub mod class_embedder;
 mod clip_encoder;
 pub mod clip_text;
 pub mod clip_vision;
 pub mod config;
 pub mod embeddings;
+pub mod ldm_bert;
+pub mod resample;
 pub mod resnet;
 pub mod text_embedding;
+pub mod transformer;
 pub mod unet;
+pub mod unet2d;
 pub mod vae;
 
+pub use class_embedder::{ClassEmbedder, ClassEmbedderConfig};
 pub use clip_text::{ClipTextConfig, ClipTextModel, ClipTextOutput};
 pub use clip_vision::{ClipVisionConfig, ClipVisionModel};
 pub use config::PerBlock;
-pub use unet::{UNet2DConditionConfig, UNet2DConditionModel};
-pub use vae::{AutoencoderKL, AutoencoderKLConfig, DiagonalGaussian};
+pub use ldm_bert::{LDMBertConfig, LDMBertModel, LDMBertOutput};
+pub use unet::{UNet2DConditionConfig, UNet2DConditionModel, UNetConditions};
+pub use unet2d::{UNet2DConfig, UNet2DModel};
+pub use vae::{
+    AutoencoderKL, AutoencoderKLConfig, DiagonalGaussian, Quantized, VQModel, VQModelConfig,
+};
 
 /// Looks at what a stage of a model computed: the stage's path, and its output.
 pub type Probe<'a> = dyn FnMut(&str, &aquatint_tensor::Tensor) + 'a;

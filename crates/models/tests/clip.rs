@@ -30,6 +30,22 @@ fn openclip_text_tower_agrees_with_transformers() {
     agrees_with_transformers("clip_text_tiny_gelu");
 }
 
+#[test]
+fn every_layer_agrees_with_transformers() {
+    let mut golden = Golden::open("clip_text_tiny_layers");
+    let mut model = ClipTextModel::with_projection(&golden.config());
+    fill(&mut model);
+    let rows: Vec<Vec<u32>> = numbers(&golden.inputs()["input_ids"]);
+    let out = model.forward(&rows.concat(), rows.len());
+    assert_eq!(out.hidden_states.len(), 4);
+    for (i, state) in out.hidden_states.iter().enumerate() {
+        golden.check(&format!("hidden_states.{i}"), state);
+    }
+    golden.check("clip_skip_1", &model.final_layer_norm(&out.hidden_states[2]));
+    golden.check("text_embeds", out.text_embeds.as_ref().expect("the model has a projection"));
+    golden.assert_all_seen();
+}
+
 fn tiny_text() -> ClipTextConfig {
     ClipTextConfig {
         vocab_size: 20,

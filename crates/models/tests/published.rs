@@ -2,12 +2,16 @@
 //!
 //! Parameters are lazy, so building a model of a thousand million costs nothing.
 
+use std::fmt::Write;
+
 use aquatint_models::{
     AutoencoderKL, AutoencoderKLConfig, ClipTextConfig, ClipTextModel, ClipVisionConfig,
-    ClipVisionModel, UNet2DConditionConfig, UNet2DConditionModel,
+    ClipVisionModel, LDMBertModel, UNet2DConditionConfig, UNet2DConditionModel, UNet2DModel,
+    VQModel,
 };
-use aquatint_nn::{Module, ModuleExt};
+use aquatint_nn::{Module, ModuleExt, fnv1a};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 fn config<T: DeserializeOwned>(json: &str) -> T {
     serde_json::from_str(json).expect("the configuration is JSON")
@@ -23,6 +27,57 @@ fn assert_has(model: &impl Module, name: &str, shape: &[usize]) {
     let (_, param) =
         parameters.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("there is no {name}"));
     assert_eq!(param.shape(), shape, "{name}");
+}
+
+/// A hash of all names and shapes, as `tools/reference/published.py` forms it.
+fn hash(model: &impl Module) -> String {
+    let mut parameters = model.named_parameters();
+    parameters.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut lines = String::new();
+    for (name, param) in parameters {
+        writeln!(lines, "{name} {:?}", param.shape()).expect("a string takes everything");
+    }
+    format!("{:016x}", fnv1a(lines.bytes()))
+}
+
+/// Tensors, numbers and hash of the model that a configuration describes.
+fn built(config: &Value) -> (usize, usize, String) {
+    fn of(model: &impl Module) -> (usize, usize, String) {
+        let (tensors, numbers) = size(model);
+        (tensors, numbers, hash(model))
+    }
+    fn from<T: DeserializeOwned>(config: &Value) -> T {
+        T::deserialize(config).unwrap_or_else(|e| panic!("{config}: {e}"))
+    }
+    match config["_class_name"].as_str() {
+        Some("UNet2DConditionModel") => of(&UNet2DConditionModel::new(&from(config))),
+        Some("UNet2DModel") => of(&UNet2DModel::new(&from(config))),
+        Some("AutoencoderKL") => of(&AutoencoderKL::new(&from(config))),
+        Some("VQModel") => of(&VQModel::new(&from(config))),
+        Some("LDMBertModel") => of(&LDMBertModel::new(&from(config))),
+        Some("CLIPTextModelWithProjection") => of(&ClipTextModel::with_projection(&from(config))),
+        other => panic!("{other:?} is no model"),
+    }
+}
+
+#[test]
+fn names_and_shapes_of_all_families_are_diffusers() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/golden/published");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the goldens are there")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 20, "only {} goldens", paths.len());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).expect("a golden can be read");
+        let golden: Value = config(&text);
+        let (tensors, numbers, hash) = built(&golden["config"]);
+        let name = path.display();
+        assert_eq!(Some(tensors as u64), golden["tensors"].as_u64(), "tensors of {name}");
+        assert_eq!(Some(numbers as u64), golden["numbers"].as_u64(), "numbers of {name}");
+        assert_eq!(Some(hash.as_str()), golden["hash"].as_str(), "names and shapes of {name}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use aquatint_models::unet::DraftConfig;
-use aquatint_models::{PerBlock, UNet2DConditionConfig, UNet2DConditionModel};
+use aquatint_models::{PerBlock, UNet2DConditionConfig, UNet2DConditionModel, UNetConditions};
 use aquatint_nn::ModuleExt;
 use aquatint_tensor::{Rng, Tensor};
 use common::{Golden, fill, input, numbers};
@@ -33,7 +33,8 @@ fn open(name: &str) -> Case {
 
 fn agrees_with_diffusers(name: &str) {
     let Case { mut golden, model, sample, timesteps, context } = open(name);
-    let out = model.forward_with(&sample, &timesteps, &context, &mut |stage, x| {
+    let none = UNetConditions::default();
+    let out = model.forward_with(&sample, &timesteps, &context, &none, &mut |stage, x| {
         golden.check(stage, x);
     });
     golden.check("out", &out);
@@ -65,7 +66,8 @@ fn gradients_agree(name: &str) {
     model.track();
     let context = context.tracked();
     let noise = input("noise", &numbers::<usize>(&golden.inputs()["noise"])).from_nchw();
-    let out = model.forward_with(&sample, &timesteps, &context, &mut |stage, x| {
+    let none = UNetConditions::default();
+    let out = model.forward_with(&sample, &timesteps, &context, &none, &mut |stage, x| {
         golden.check(stage, x);
     });
     golden.check("out", &out);

@@ -30,6 +30,28 @@ fn stages_and_gradients_agree_with_diffusers() {
     golden.assert_all_seen();
 }
 
+#[test]
+fn attention_at_a_resolution_agrees_with_diffusers() {
+    let mut golden = Golden::open("vae_tiny_attention");
+    let config: AutoencoderKLConfig = golden.config();
+    assert_eq!(config.shift_factor, Some(0.0609));
+    let mut model = AutoencoderKL::new(&config);
+    fill(&mut model);
+    model.track();
+    let image = input("image", &numbers::<usize>(&golden.inputs()["image"])).from_nchw();
+    let mean = model.encode_with(&image, &mut |stage, x| golden.check(stage, x)).mode();
+    let decoded = model.decode_with(&mean, &mut |stage, x| golden.check(stage, x));
+    golden.check("decoded", &decoded);
+    let loss = decoded.sub(&image).abs().mean();
+    let value = loss.item();
+    let grads = loss.backward();
+    let parameters = model.named_parameters();
+    golden.check_grads(value, &grads, |name| {
+        parameters.iter().find(|(n, _)| n == name).map(|(_, param)| param.value())
+    });
+    golden.assert_all_seen();
+}
+
 fn tiny() -> AutoencoderKLConfig {
     AutoencoderKLConfig {
         down_block_types: vec!["DownEncoderBlock2D".into(); 3],

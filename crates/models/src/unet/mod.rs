@@ -2,20 +2,30 @@
 //! 2022), named as diffusers names it.
 
 mod blocks;
+mod body;
+mod conditions;
 mod config;
 mod draft;
+mod parts;
+mod validate;
 
-use aquatint_nn::{Conv2d, GroupNorm, Module};
+use aquatint_nn::{Conv2d, Module};
 use aquatint_tensor::Tensor;
 
 pub use blocks::{DownBlock2D, MidBlock2D, UpBlock2D};
+pub use conditions::UNetConditions;
 pub use config::UNet2DConditionConfig;
 pub use draft::{Draft, DraftConfig};
 
-use self::blocks::Level;
-use self::config::{DOWN_BLOCKS, UP_BLOCKS};
+pub(crate) use self::blocks::Middle;
+pub(crate) use self::body::{Body, Plan};
+pub(crate) use self::conditions::ClassEmbedding;
+pub(crate) use self::parts::{AttentionOptions, BlockKind, Level};
+pub(crate) use self::validate::{SCALE_SHIFTS, check_types};
+
+use self::conditions::{AddEmbedding, TextTime};
 use crate::Probe;
-use crate::embeddings::{SinusoidOrder, TimestepEmbedding, timestep_embedding};
+use crate::embeddings::TimestepEmbedding;
 use crate::text_embedding::TextTimeEmbedding;
 
 /// U-Net with cross-attention to a context.
@@ -23,12 +33,10 @@ use crate::text_embedding::TextTimeEmbedding;
 pub struct UNet2DConditionModel {
     conv_in: Conv2d,
     time_embedding: TimestepEmbedding,
-    add_embedding: Option<TextTimeEmbedding>,
-    down_blocks: Vec<DownBlock2D>,
-    mid_block: MidBlock2D,
-    up_blocks: Vec<UpBlock2D>,
-    conv_norm_out: GroupNorm,
-    conv_out: Conv2d,
+    class_embedding: Option<ClassEmbedding>,
+    add_embedding: Option<AddEmbedding>,
+    #[module(flatten)]
+    body: Body,
     draft: Option<Draft>,
     #[module(skip)]
     config: UNet2DConditionConfig,
@@ -44,41 +52,24 @@ impl UNet2DConditionModel {
         if let Err(error) = config.validate() {
             panic!("U-Net configuration: {error}");
         }
-        let channels = &config.block_out_channels;
-        let lowest = config.levels() - 1;
-        let mut skips = vec![channels[0]];
-        let down_blocks = (0..=lowest)
-            .map(|i| {
-                let attention = config.down_block_types[i] == DOWN_BLOCKS[0];
-                DownBlock2D::new(&Level::new(config, i), attention, i == lowest, &mut skips)
-            })
-            .collect();
-        let up_blocks = (0..=lowest)
-            .rev()
-            .map(|i| {
-                let attention = config.up_block_types[lowest - i] == UP_BLOCKS[0];
-                let inputs = channels[(i + 1).min(lowest)];
-                UpBlock2D::new(&Level::new(config, i), inputs, attention, i == 0, &mut skips)
-            })
-            .collect();
-        let time = config.time_embed_dim();
-        let add_embedding = config.addition_embed_type.as_ref().map(|_| {
-            let heads = config.addition_embed_type_num_heads;
-            TextTimeEmbedding::new(config.cross_attention_dim, time, heads)
-        });
+        let (first, time) = (config.block_out_channels[0], config.time_embed_dim());
+        let class_embedding = ClassEmbedding::new(
+            config.class_embed_type.as_deref(),
+            config.num_class_embeds,
+            config.projection_class_embeddings_input_dim,
+            first,
+            time,
+        );
+        let draft =
+            |draft| Draft::new(draft, config.cross_attention_dim, config.out_channels, first);
         Self {
-            conv_in: Conv2d::same3(config.in_channels, channels[0]),
-            time_embedding: TimestepEmbedding::new(channels[0], time),
-            add_embedding,
-            down_blocks,
-            mid_block: MidBlock2D::new(&Level::new(config, lowest)),
-            up_blocks,
-            conv_norm_out: GroupNorm::new(config.norm_num_groups, channels[0], config.norm_eps),
-            conv_out: Conv2d::same3(channels[0], config.out_channels),
-            draft: config.draft.as_ref().map(|draft| {
-                let latents = config.out_channels;
-                Draft::new(draft, config.cross_attention_dim, latents, channels[0])
-            }),
+            conv_in: Conv2d::same3(config.in_channels, first),
+            time_embedding: TimestepEmbedding::new(first, time)
+                .with_condition(config.time_cond_proj_dim),
+            class_embedding,
+            add_embedding: add_embedding(config),
+            body: Body::new(&config.plan()),
+            draft: config.draft.as_ref().map(draft),
             config: config.clone(),
         }
     }
@@ -92,47 +83,46 @@ impl UNet2DConditionModel {
     /// `[N, H, W, out_channels]`.
     ///
     /// # Panics
-    /// If the shapes do not fit the configuration or each other.
+    /// If the shapes do not fit the configuration or each other, or the model needs more
+    /// conditions: see [`Self::forward_given`].
     #[track_caller]
     pub fn forward(&self, sample: &Tensor, timesteps: &[f32], context: &Tensor) -> Tensor {
-        self.forward_with(sample, timesteps, context, &mut |_, _| {})
+        self.forward_given(sample, timesteps, context, &UNetConditions::default())
     }
 
-    /// [`Self::forward`] that shows the output of each stage to `probe`.
+    /// [`Self::forward`] of a model that hears more than time and context.
+    ///
+    /// # Panics
+    /// If the shapes do not fit the configuration or each other, or a condition is missing.
+    #[track_caller]
+    pub fn forward_given(
+        &self,
+        sample: &Tensor,
+        timesteps: &[f32],
+        context: &Tensor,
+        conditions: &UNetConditions,
+    ) -> Tensor {
+        self.forward_with(sample, timesteps, context, conditions, &mut |_, _| {})
+    }
+
+    /// [`Self::forward_given`] that shows the output of each stage to `probe`.
     #[track_caller]
     pub fn forward_with(
         &self,
         sample: &Tensor,
         timesteps: &[f32],
         context: &Tensor,
+        conditions: &UNetConditions,
         probe: &mut Probe,
     ) -> Tensor {
         self.check(sample, timesteps, context);
-        let mut emb = self.embed_time(timesteps);
-        probe("time_embedding", &emb);
-        if let Some(add_embedding) = &self.add_embedding {
-            let added = add_embedding.forward(context);
-            probe("add_embedding", &added);
-            emb = emb.add(&added);
-        }
-
+        let emb = self.embed(timesteps, context, conditions, probe);
         let mut x = self.conv_in.forward(sample);
         if let Some(draft) = &self.draft {
             x = x.add(&draft.features(context, [sample.dim(1), sample.dim(2)]));
         }
         probe("conv_in", &x);
-        let mut skips = vec![x.clone()];
-        for (i, block) in self.down_blocks.iter().enumerate() {
-            x = block.forward(&x, &emb, context, &mut skips);
-            probe(&format!("down_blocks.{i}"), &x);
-        }
-        x = self.mid_block.forward(&x, &emb, context);
-        probe("mid_block", &x);
-        for (i, block) in self.up_blocks.iter().enumerate() {
-            x = block.forward(&x, &emb, context, &mut skips);
-            probe(&format!("up_blocks.{i}"), &x);
-        }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x))
+        self.body.forward_with(x, &emb, Some(context), probe)
     }
 
     /// The guess at the clean latents that is made of the context alone, for models that make one:
@@ -142,14 +132,34 @@ impl UNet2DConditionModel {
         self.draft.as_ref().map(|draft| draft.forward(context))
     }
 
-    fn embed_time(&self, timesteps: &[f32]) -> Tensor {
-        let order = match self.config.flip_sin_to_cos {
-            true => SinusoidOrder::CosSin,
-            false => SinusoidOrder::SinCos,
+    /// Everything that is said once for the whole picture: `[N, time]`.
+    #[track_caller]
+    fn embed(
+        &self,
+        timesteps: &[f32],
+        context: &Tensor,
+        conditions: &UNetConditions,
+        probe: &mut Probe,
+    ) -> Tensor {
+        let sinusoids = self.config.sinusoids(self.config.block_out_channels[0]);
+        let time = sinusoids.of(timesteps);
+        let mut emb = match &conditions.timestep_cond {
+            Some(condition) => self.time_embedding.forward_given(&time, condition),
+            None => self.time_embedding.forward(&time),
         };
-        let channels = self.config.block_out_channels[0];
-        let sinusoids = timestep_embedding(timesteps, channels, order, self.config.freq_shift);
-        self.time_embedding.forward(&sinusoids)
+        probe("time_embedding", &emb);
+        if let Some(class_embedding) = &self.class_embedding {
+            let labels = conditions.class_labels.as_ref();
+            let label = class_embedding.forward(labels, &sinusoids, timesteps.len());
+            probe("class_embedding", &label);
+            emb = emb.add(&label);
+        }
+        if let Some(add_embedding) = &self.add_embedding {
+            let added = add_embedding.forward(context, conditions);
+            probe("add_embedding", &added);
+            emb = emb.add(&added);
+        }
+        emb
     }
 
     #[track_caller]
@@ -166,5 +176,23 @@ impl UNet2DConditionModel {
             "U-Net: context {:?}, expected [{n}, T, {width}]",
             context.shape()
         );
+    }
+}
+
+fn add_embedding(config: &UNet2DConditionConfig) -> Option<AddEmbedding> {
+    let time = config.time_embed_dim();
+    let text_time =
+        config.projection_class_embeddings_input_dim.zip(config.addition_time_embed_dim);
+    match (config.addition_embed_type.as_deref(), text_time) {
+        (Some("text"), _) => {
+            let (inputs, heads) =
+                (config.cross_attention_dim, config.addition_embed_type_num_heads);
+            Some(AddEmbedding::Text(Box::new(TextTimeEmbedding::new(inputs, time, heads))))
+        }
+        (Some(_), Some((inputs, channels))) => {
+            let sinusoids = config.sinusoids(channels);
+            Some(AddEmbedding::TextTime(Box::new(TextTime::new(inputs, sinusoids, time))))
+        }
+        _ => None,
     }
 }

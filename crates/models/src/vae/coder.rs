@@ -3,23 +3,65 @@
 use aquatint_nn::{Conv2d, GroupNorm, Module};
 use aquatint_tensor::Tensor;
 
-use super::AutoencoderKLConfig;
 use crate::Probe;
-use crate::attention::AttentionBlock;
-use crate::resnet::{Downsample2D, ResnetBlock2D, Upsample2D};
+use crate::attention::{AttentionBlock, AttentionBlockOptions};
+use crate::resample::{Downsample2D, Upsample2D};
+use crate::resnet::{ResnetBlock2D, ResnetOptions};
 
 /// ε of every normalization.
 const EPS: f32 = 1e-6;
 
+/// What the halves of all autoencoders are built from.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    /// Channels of each resolution, highest first.
+    pub channels: Vec<usize>,
+    /// Residual blocks at each resolution of the encoder; the decoder has one more.
+    pub layers: usize,
+    /// Groups of every group normalization.
+    pub groups: usize,
+    /// Whether the encoder has attention, at each resolution.
+    pub down_attention: Vec<bool>,
+    /// Whether the decoder has attention, at each resolution, highest first.
+    pub up_attention: Vec<bool>,
+    /// Whether both have attention in the middle.
+    pub mid_attention: bool,
+}
+
+impl Layout {
+    /// Residual blocks, the first of which changes the channels.
+    fn resnets(&self, inputs: usize, outputs: usize, layers: usize) -> Vec<ResnetBlock2D> {
+        let inputs = |layer| if layer == 0 { inputs } else { outputs };
+        let groups = self.groups;
+        let options = ResnetOptions { time: None, groups, eps: EPS, scale_shift: false };
+        (0..layers).map(|i| ResnetBlock2D::new(&options, inputs(i), outputs)).collect()
+    }
+
+    fn attentions(&self, wanted: bool, channels: usize, layers: usize) -> Vec<AttentionBlock> {
+        let options = AttentionBlockOptions { heads: 1, groups: Some(self.groups), eps: EPS };
+        let layers = if wanted { layers } else { 0 };
+        (0..layers).map(|_| AttentionBlock::new(channels, &options)).collect()
+    }
+
+    fn mid_block(&self, channels: usize) -> MidBlock2D {
+        MidBlock2D {
+            attentions: self.attentions(self.mid_attention, channels, 1),
+            resnets: self.resnets(channels, channels, 2),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Module)]
 struct DownEncoderBlock2D {
     resnets: Vec<ResnetBlock2D>,
+    attentions: Vec<AttentionBlock>,
     downsamplers: Vec<Downsample2D>,
 }
 
 #[derive(Clone, Debug, Module)]
 struct UpDecoderBlock2D {
     resnets: Vec<ResnetBlock2D>,
+    attentions: Vec<AttentionBlock>,
     upsamplers: Vec<Upsample2D>,
 }
 
@@ -30,40 +72,25 @@ struct MidBlock2D {
     resnets: Vec<ResnetBlock2D>,
 }
 
-/// Residual blocks, the first of which changes the channels.
-fn resnets(
-    config: &AutoencoderKLConfig,
-    inputs: usize,
-    outputs: usize,
-    layers: usize,
-) -> Vec<ResnetBlock2D> {
-    let inputs = |layer| if layer == 0 { inputs } else { outputs };
-    let groups = config.norm_num_groups;
-    (0..layers).map(|i| ResnetBlock2D::new(inputs(i), outputs, None, groups, EPS)).collect()
-}
-
-fn through(resnets: &[ResnetBlock2D], x: &Tensor) -> Tensor {
-    resnets.iter().fold(x.clone(), |x, resnet| resnet.forward(&x, None))
+/// Each residual block, with the attention after it where there is one.
+fn through(resnets: &[ResnetBlock2D], attentions: &[AttentionBlock], x: &Tensor) -> Tensor {
+    let mut x = x.clone();
+    for (i, resnet) in resnets.iter().enumerate() {
+        x = resnet.forward(&x, None);
+        if let Some(attention) = attentions.get(i) {
+            x = attention.forward(&x);
+        }
+    }
+    x
 }
 
 impl MidBlock2D {
-    fn new(config: &AutoencoderKLConfig, channels: usize) -> Self {
-        Self {
-            attentions: vec![AttentionBlock::new(channels, config.norm_num_groups, EPS)],
-            resnets: resnets(config, channels, channels, 2),
-        }
-    }
-
     fn forward(&self, x: &Tensor) -> Tensor {
-        let mut x = self.resnets[0].forward(x, None);
-        for (attention, resnet) in self.attentions.iter().zip(&self.resnets[1..]) {
-            x = resnet.forward(&attention.forward(&x), None);
-        }
-        x
+        through(&self.resnets, &self.attentions, x)
     }
 }
 
-/// Picture → moments of the latents.
+/// Picture → latents, or their moments.
 #[derive(Clone, Debug, Module)]
 pub struct Encoder {
     conv_in: Conv2d,
@@ -74,17 +101,14 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(config: &AutoencoderKLConfig) -> Self {
-        let channels = &config.block_out_channels;
+    /// From pictures of `inputs` channels to `outputs`.
+    pub(super) fn new(layout: &Layout, inputs: usize, outputs: usize) -> Self {
+        let channels = &layout.channels;
         let lowest = channels.len() - 1;
         let down_blocks = (0..=lowest)
             .map(|i| DownEncoderBlock2D {
-                resnets: resnets(
-                    config,
-                    channels[i.saturating_sub(1)],
-                    channels[i],
-                    config.layers_per_block,
-                ),
+                resnets: layout.resnets(channels[i.saturating_sub(1)], channels[i], layout.layers),
+                attentions: layout.attentions(layout.down_attention[i], channels[i], layout.layers),
                 downsamplers: match i == lowest {
                     true => Vec::new(),
                     false => vec![Downsample2D::asymmetric(channels[i])],
@@ -93,21 +117,21 @@ impl Encoder {
             .collect();
         let last = channels[lowest];
         Self {
-            conv_in: Conv2d::same3(config.in_channels, channels[0]),
+            conv_in: Conv2d::same3(inputs, channels[0]),
             down_blocks,
-            mid_block: MidBlock2D::new(config, last),
-            conv_norm_out: GroupNorm::new(config.norm_num_groups, last, EPS),
-            conv_out: Conv2d::same3(last, 2 * config.latent_channels),
+            mid_block: layout.mid_block(last),
+            conv_norm_out: GroupNorm::new(layout.groups, last, EPS),
+            conv_out: Conv2d::same3(last, outputs),
         }
     }
 
-    /// image `[N, H, W, in_channels]` → `[N, H/f, W/f, 2 · latent_channels]`.
+    /// image `[N, H, W, inputs]` → `[N, H/f, W/f, outputs]`.
     #[track_caller]
     pub(super) fn forward_with(&self, image: &Tensor, probe: &mut Probe) -> Tensor {
         let mut x = self.conv_in.forward(image);
         probe("conv_in", &x);
         for (i, block) in self.down_blocks.iter().enumerate() {
-            x = through(&block.resnets, &x);
+            x = through(&block.resnets, &block.attentions, &x);
             for downsampler in &block.downsamplers {
                 x = downsampler.forward(&x);
             }
@@ -130,31 +154,29 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(config: &AutoencoderKLConfig) -> Self {
-        let channels = &config.block_out_channels;
+    /// From latents of `inputs` channels to pictures of `outputs`.
+    pub(super) fn new(layout: &Layout, inputs: usize, outputs: usize) -> Self {
+        let channels = &layout.channels;
         let lowest = channels.len() - 1;
+        let layers = layout.layers + 1;
         let up_blocks = (0..=lowest)
             .rev()
             .map(|i| UpDecoderBlock2D {
-                resnets: resnets(
-                    config,
-                    channels[(i + 1).min(lowest)],
-                    channels[i],
-                    config.layers_per_block + 1,
-                ),
+                resnets: layout.resnets(channels[(i + 1).min(lowest)], channels[i], layers),
+                attentions: layout.attentions(layout.up_attention[i], channels[i], layers),
                 upsamplers: if i == 0 { Vec::new() } else { vec![Upsample2D::new(channels[i])] },
             })
             .collect();
         Self {
-            conv_in: Conv2d::same3(config.latent_channels, channels[lowest]),
-            mid_block: MidBlock2D::new(config, channels[lowest]),
+            conv_in: Conv2d::same3(inputs, channels[lowest]),
+            mid_block: layout.mid_block(channels[lowest]),
             up_blocks,
-            conv_norm_out: GroupNorm::new(config.norm_num_groups, channels[0], EPS),
-            conv_out: Conv2d::same3(channels[0], config.out_channels),
+            conv_norm_out: GroupNorm::new(layout.groups, channels[0], EPS),
+            conv_out: Conv2d::same3(channels[0], outputs),
         }
     }
 
-    /// latents `[N, h, w, latent_channels]` → `[N, f·h, f·w, out_channels]`.
+    /// latents `[N, h, w, inputs]` → `[N, f·h, f·w, outputs]`.
     #[track_caller]
     pub(super) fn forward_with(&self, latents: &Tensor, probe: &mut Probe) -> Tensor {
         let mut x = self.conv_in.forward(latents);
@@ -162,7 +184,7 @@ impl Decoder {
         x = self.mid_block.forward(&x);
         probe("mid_block", &x);
         for (i, block) in self.up_blocks.iter().enumerate() {
-            x = through(&block.resnets, &x);
+            x = through(&block.resnets, &block.attentions, &x);
             for upsampler in &block.upsamplers {
                 x = upsampler.forward(&x);
             }

@@ -1,11 +1,11 @@
 //! The autoencoder's `config.json`.
 
+use aquatint_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    MOST_CHANNELS, MOST_LAYERS, MOST_LEVELS, OtherKeys, PerBlock, check_divides, check_neutral,
-    check_sizes,
-};
+use super::coder::Layout;
+use super::layout::{check_layout, layout};
+use crate::config::{MOST_CHANNELS, OtherKeys, PerBlock, check_neutral, check_sizes};
 
 /// diffusers' configuration of an `AutoencoderKL`, with its key names and defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,9 +20,9 @@ pub struct AutoencoderKLConfig {
     pub in_channels: usize,
     /// Channels of a decoded picture.
     pub out_channels: usize,
-    /// `"DownEncoderBlock2D"` for each resolution.
+    /// `"DownEncoderBlock2D"` or `"AttnDownEncoderBlock2D"`, highest resolution first.
     pub down_block_types: Vec<String>,
-    /// `"UpDecoderBlock2D"` for each resolution.
+    /// `"UpDecoderBlock2D"` or `"AttnUpDecoderBlock2D"`, lowest resolution first.
     pub up_block_types: Vec<String>,
     /// Channels of each resolution, highest first.
     pub block_out_channels: Vec<usize>,
@@ -34,8 +34,13 @@ pub struct AutoencoderKLConfig {
     pub latent_channels: usize,
     /// Groups of every group normalization.
     pub norm_num_groups: usize,
-    /// The latents times this have about unit variance: what the U-Net sees.
+    /// The latents, less `shift_factor`, times this have about unit variance: what the U-Net
+    /// sees. [`Self::scaled`] does it.
     pub scaling_factor: f64,
+    /// The mean of the latents, where it is taken off. Stable Diffusion has none.
+    pub shift_factor: Option<f64>,
+    /// Whether encoder and decoder have attention in the middle.
+    pub mid_block_add_attention: bool,
     /// Whether a 1×1 convolution follows the encoder.
     pub use_quant_conv: bool,
     /// Whether a 1×1 convolution precedes the decoder.
@@ -60,6 +65,8 @@ impl Default for AutoencoderKLConfig {
             latent_channels: 4,
             norm_num_groups: 32,
             scaling_factor: 0.18215,
+            shift_factor: None,
+            mid_block_add_attention: true,
             use_quant_conv: true,
             use_post_quant_conv: true,
             others: OtherKeys::new(),
@@ -68,12 +75,7 @@ impl Default for AutoencoderKLConfig {
 }
 
 /// Keys that change the model, and the values with which they do not.
-const NEUTRAL: &[(&str, &[&str])] = &[
-    ("latents_mean", &["null"]),
-    ("latents_std", &["null"]),
-    ("mid_block_add_attention", &["true"]),
-    ("shift_factor", &["null", "0", "0.0"]),
-];
+const NEUTRAL: &[(&str, &[&str])] = &[("latents_mean", &["null"]), ("latents_std", &["null"])];
 
 impl AutoencoderKLConfig {
     /// How many times smaller the latents are than the picture, in each direction.
@@ -81,13 +83,47 @@ impl AutoencoderKLConfig {
         1 << (self.block_out_channels.len() - 1)
     }
 
+    /// Latents of the autoencoder as the U-Net sees them: (latents − `shift_factor`) ·
+    /// `scaling_factor`.
+    pub fn scaled(&self, latents: &Tensor) -> Tensor {
+        let scale = self.scaling_factor as f32;
+        match self.shift_factor {
+            Some(shift) => latents.add_scalar(-shift as f32).scale(scale),
+            None => latents.scale(scale),
+        }
+    }
+
+    /// Latents of the U-Net as the autoencoder made them: the inverse of [`Self::scaled`].
+    pub fn unscaled(&self, latents: &Tensor) -> Tensor {
+        let latents = latents.scale((1.0 / self.scaling_factor) as f32);
+        match self.shift_factor {
+            Some(shift) => latents.add_scalar(shift as f32),
+            None => latents,
+        }
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        layout(
+            &self.block_out_channels,
+            self.layers_per_block,
+            self.norm_num_groups,
+            [&self.down_block_types, &self.up_block_types],
+            self.mid_block_add_attention,
+        )
+    }
+
     /// Tells what we cannot build.
     ///
     /// # Errors
     /// A sentence that names the key.
     pub fn validate(&self) -> Result<(), String> {
-        let levels = self.block_out_channels.len();
-        check_sizes(MOST_LEVELS, &[("the number of block_out_channels", levels)])?;
+        check_layout(
+            &self.block_out_channels,
+            self.layers_per_block,
+            self.norm_num_groups,
+            [&self.down_block_types, &self.up_block_types],
+            &self.act_fn,
+        )?;
         check_sizes(
             MOST_CHANNELS,
             &[
@@ -96,27 +132,11 @@ impl AutoencoderKLConfig {
                 ("latent_channels", self.latent_channels),
             ],
         )?;
-        check_sizes(MOST_LAYERS, &[("layers_per_block", self.layers_per_block)])?;
-        for (key, types, known) in [
-            ("down_block_types", &self.down_block_types, "DownEncoderBlock2D"),
-            ("up_block_types", &self.up_block_types, "UpDecoderBlock2D"),
-        ] {
-            if types.len() != levels {
-                return Err(format!("{key} has {} values for {levels} channels", types.len()));
-            }
-            if let Some(t) = types.iter().find(|t| *t != known) {
-                return Err(format!("{key}: {t:?} is not supported, only {known}"));
-            }
-        }
-        if !["silu", "swish"].contains(&self.act_fn.as_str()) {
-            return Err(format!("act_fn = {:?} is not supported, only silu", self.act_fn));
-        }
         if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
             return Err(format!("scaling_factor = {} is not positive", self.scaling_factor));
         }
-        for &channels in &self.block_out_channels {
-            check_sizes(MOST_CHANNELS, &[("block_out_channels", channels)])?;
-            check_divides("norm_num_groups", self.norm_num_groups, channels)?;
+        if self.shift_factor.is_some_and(|shift| !shift.is_finite()) {
+            return Err("shift_factor is not finite".into());
         }
         check_neutral(&self.others, NEUTRAL)
     }
@@ -130,10 +150,10 @@ mod tests {
     fn what_we_cannot_build_is_named() {
         for (json, expected) in [
             (r#"{"act_fn": "relu"}"#, "act_fn"),
-            (r#"{"shift_factor": 0.1159}"#, "shift_factor = 0.1159"),
-            (r#"{"mid_block_add_attention": false}"#, "mid_block_add_attention"),
+            (r#"{"latents_mean": [0.5]}"#, "latents_mean = [0.5]"),
+            (r#"{"latents_std": [0.5]}"#, "latents_std = [0.5]"),
             (r#"{"block_out_channels": [64, 64]}"#, "down_block_types has 1 values for 2"),
-            (r#"{"up_block_types": ["AttnUpDecoderBlock2D"]}"#, "\"AttnUpDecoderBlock2D\""),
+            (r#"{"up_block_types": ["SkipUpBlock2D"]}"#, "up_block_types = \"SkipUpBlock2D\""),
             (r#"{"block_out_channels": [60]}"#, "32 does not divide 60"),
             (r#"{"scaling_factor": 0}"#, "scaling_factor"),
         ] {
@@ -142,5 +162,17 @@ mod tests {
             assert!(error.contains(expected), "{json}: {error}");
         }
         assert_eq!(AutoencoderKLConfig::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn scaling_takes_the_mean_off_and_comes_back() {
+        let config = AutoencoderKLConfig {
+            scaling_factor: 0.5,
+            shift_factor: Some(0.25),
+            ..Default::default()
+        };
+        let latents = Tensor::new(vec![0.25, 2.25], &[2]);
+        assert_eq!(config.scaled(&latents).to_vec(), [0.0, 1.0]);
+        assert_eq!(config.unscaled(&config.scaled(&latents)).to_vec(), latents.to_vec());
     }
 }

@@ -1,9 +1,14 @@
-//! The autoencoder between pictures and latents (Kingma & Welling 2014; Rombach et al. 2022,
-//! section 3.1, the KL-regularized variant).
+//! The autoencoders between pictures and latents (Rombach et al. 2022, section 3.1): the
+//! KL-regularized variant (Kingma & Welling 2014) and the vector-quantized one (van den Oord et al.
+//! 2017; Esser et al. 2021).
 
 mod coder;
 mod config;
 mod gaussian;
+mod layout;
+mod quantize;
+mod vq_config;
+mod vq_model;
 
 use aquatint_nn::{Conv2d, Module};
 use aquatint_tensor::Tensor;
@@ -11,6 +16,9 @@ use aquatint_tensor::Tensor;
 pub use coder::{Decoder, Encoder};
 pub use config::AutoencoderKLConfig;
 pub use gaussian::DiagonalGaussian;
+pub use quantize::{Quantized, VectorQuantizer};
+pub use vq_config::VQModelConfig;
+pub use vq_model::VQModel;
 
 use crate::Probe;
 
@@ -35,10 +43,10 @@ impl AutoencoderKL {
         if let Err(error) = config.validate() {
             panic!("autoencoder configuration: {error}");
         }
-        let latent = config.latent_channels;
+        let (latent, layout) = (config.latent_channels, config.layout());
         Self {
-            encoder: Encoder::new(config),
-            decoder: Decoder::new(config),
+            encoder: Encoder::new(&layout, config.in_channels, 2 * latent),
+            decoder: Decoder::new(&layout, latent, config.out_channels),
             quant_conv: config.use_quant_conv.then(|| Conv2d::pointwise(2 * latent, 2 * latent)),
             post_quant_conv: config.use_post_quant_conv.then(|| Conv2d::pointwise(latent, latent)),
             config: config.clone(),

@@ -1,105 +1,21 @@
 //! CLIP's text tower (Radford et al. 2021, section 2.4): the text encoder of Stable Diffusion.
 
+mod config;
+
 use aquatint_nn::{Bias, Embedding, Init, LayerNorm, Linear, Module, Param};
 use aquatint_tensor::{Mask, Tensor};
-use serde::{Deserialize, Serialize};
+
+pub use config::ClipTextConfig;
 
 use crate::Probe;
-use crate::clip_encoder::{Activation, ClipEncoder, Size};
-use crate::config::{MOST_CHANNELS, OtherKeys, check_sizes};
-
-/// transformers' `CLIPTextConfig`, with its key names and defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ClipTextConfig {
-    /// `"clip_text_model"`.
-    pub model_type: String,
-    /// Rows of the token table.
-    pub vocab_size: usize,
-    /// Channels of a token.
-    pub hidden_size: usize,
-    /// Channels inside an MLP.
-    pub intermediate_size: usize,
-    /// Channels of the text embedding, where there is one.
-    pub projection_dim: usize,
-    /// Transformer layers.
-    pub num_hidden_layers: usize,
-    /// Heads of each attention.
-    pub num_attention_heads: usize,
-    /// Longest sequence.
-    pub max_position_embeddings: usize,
-    /// `"quick_gelu"` (OpenAI's) or `"gelu"` (OpenCLIP's).
-    pub hidden_act: String,
-    /// ε of every normalization.
-    pub layer_norm_eps: f32,
-    /// Scales the weights at the beginning of a training.
-    pub initializer_factor: f32,
-    /// Begins every sequence.
-    pub bos_token_id: u32,
-    /// Ends every sequence. 2 in old files, where it is not to be believed.
-    pub eos_token_id: u32,
-    /// Fills every sequence.
-    pub pad_token_id: u32,
-    /// Everything else in the file.
-    #[serde(flatten)]
-    pub others: OtherKeys,
-}
-
-impl Default for ClipTextConfig {
-    fn default() -> Self {
-        Self {
-            model_type: "clip_text_model".into(),
-            vocab_size: 49408,
-            hidden_size: 512,
-            intermediate_size: 2048,
-            projection_dim: 512,
-            num_hidden_layers: 12,
-            num_attention_heads: 8,
-            max_position_embeddings: 77,
-            hidden_act: "quick_gelu".into(),
-            layer_norm_eps: 1e-5,
-            initializer_factor: 1.0,
-            bos_token_id: 49406,
-            eos_token_id: 49407,
-            pad_token_id: 1,
-            others: OtherKeys::new(),
-        }
-    }
-}
-
-impl ClipTextConfig {
-    fn size(&self) -> Result<Size, String> {
-        Ok(Size {
-            hidden: self.hidden_size,
-            intermediate: self.intermediate_size,
-            layers: self.num_hidden_layers,
-            heads: self.num_attention_heads,
-            eps: self.layer_norm_eps,
-            factor: self.initializer_factor,
-            activation: Activation::parse(&self.hidden_act)?,
-        })
-    }
-
-    /// Tells what we cannot build.
-    ///
-    /// # Errors
-    /// A sentence that names the key.
-    pub fn validate(&self) -> Result<(), String> {
-        check_sizes(
-            MOST_CHANNELS,
-            &[
-                ("vocab_size", self.vocab_size),
-                ("projection_dim", self.projection_dim),
-                ("max_position_embeddings", self.max_position_embeddings),
-            ],
-        )?;
-        self.size()?.validate()
-    }
-}
+use crate::clip_encoder::ClipEncoder;
 
 /// What the text tower says about `B` sequences of `T` tokens.
 #[derive(Clone, Debug)]
 pub struct ClipTextOutput {
+    /// Of every token, before the first layer and after each, without the last normalization:
+    /// one more than there are layers. Each `[B, T, D]`
+    pub hidden_states: Vec<Tensor>,
     /// Of every token, after the last normalization. `[B, T, D]`
     pub last_hidden_state: Tensor,
     /// Of the token that ends the sequence. `[B, D]`
@@ -202,8 +118,12 @@ impl ClipTextModel {
         let positions = position_embedding.value().narrow_rows(0, tokens);
         let x = token_embedding.forward(ids, &[batch, tokens]).add_row(&positions);
         probe("embeddings", &x);
-        let x = self.text_model.encoder.forward(&x, Mask::Causal, probe);
-        let last_hidden_state = self.text_model.final_layer_norm.forward(&x);
+        let mut hidden_states = vec![x.clone()];
+        let x = self.text_model.encoder.forward(&x, Mask::Causal, &mut |stage, x| {
+            hidden_states.push(x.clone());
+            probe(stage, x);
+        });
+        let last_hidden_state = self.final_layer_norm(&x);
         let ends: Vec<usize> = ids
             .chunks_exact(tokens)
             .enumerate()
@@ -212,7 +132,14 @@ impl ClipTextModel {
         let width = self.config.hidden_size;
         let pooled = last_hidden_state.reshape(&[batch * tokens, width]).select_rows(&ends);
         let text_embeds = self.text_projection.as_ref().map(|p| p.forward(&pooled));
-        ClipTextOutput { last_hidden_state, pooled, text_embeds }
+        ClipTextOutput { hidden_states, last_hidden_state, pooled, text_embeds }
+    }
+
+    /// The last normalization of one of the hidden states `[B, T, D]`: what "clip skip" gives to
+    /// the U-Net instead of `last_hidden_state`. SDXL takes the last but one without it.
+    #[track_caller]
+    pub fn final_layer_norm(&self, hidden_state: &Tensor) -> Tensor {
+        self.text_model.final_layer_norm.forward(hidden_state)
     }
 
     /// Where a sequence ends: at the first end token, or at 0 if it has none.
@@ -241,13 +168,5 @@ mod tests {
         config.eos_token_id = 2;
         let model = ClipTextModel::new(&config);
         assert_eq!(model.end_of(&[49406, 2, 49407, 0, 0]), 2);
-    }
-
-    #[test]
-    fn what_we_cannot_build_is_named() {
-        let config = ClipTextConfig { hidden_act: "relu".into(), ..Default::default() };
-        assert!(config.validate().expect_err("relu").contains("hidden_act = \"relu\""));
-        let config = ClipTextConfig { num_attention_heads: 7, ..Default::default() };
-        assert!(config.validate().expect_err("7 heads").contains("7 does not divide 512"));
     }
 }
