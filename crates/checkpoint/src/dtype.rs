@@ -33,15 +33,6 @@ impl DType {
         }
     }
 
-    /// Little-endian bytes as f32. `bytes` holds whole numbers.
-    pub(crate) fn decode(self, bytes: &[u8]) -> Vec<f32> {
-        match self {
-            Self::F32 => each(bytes, f32::from_le_bytes),
-            Self::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Self::Bf16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-        }
-    }
-
     /// f32 as little-endian bytes, rounded to the nearest, ties to even.
     pub(crate) fn encode(self, values: &[f32]) -> Vec<u8> {
         match self {
@@ -58,10 +49,6 @@ impl fmt::Display for DType {
     }
 }
 
-fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect()
-}
-
 fn all<const N: usize>(values: &[f32], bytes: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
     let mut out = vec![0; values.len() * N];
     for (chunk, &value) in out.as_chunks_mut::<N>().0.iter_mut().zip(values) {
@@ -73,12 +60,15 @@ fn all<const N: usize>(values: &[f32], bytes: impl Fn(f32) -> [u8; N]) -> Vec<u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::Encoding;
 
     #[test]
     fn known_bit_patterns() {
         assert_eq!(DType::F16.encode(&[1.0, -2.0, 65504.0]), [0, 0x3c, 0, 0xc0, 0xff, 0x7b]);
         assert_eq!(DType::Bf16.encode(&[1.0, -2.0]), [0x80, 0x3f, 0, 0xc0]);
-        assert_eq!(DType::Bf16.decode(&[0x80, 0x3f, 0, 0xc0]), [1.0, -2.0]);
+        let mut decoded = Vec::new();
+        Encoding::of("BF16").unwrap().decode.unwrap()(&[0x80, 0x3f, 0, 0xc0], &mut decoded);
+        assert_eq!(decoded, [1.0, -2.0]);
         // 1 + 2^-8 lies between two bf16 numbers; the even one is 1.
         assert_eq!(DType::Bf16.encode(&[1.0 + 1.0 / 256.0]), [0x80, 0x3f]);
     }

@@ -60,6 +60,34 @@ pub enum LoadError {
         /// Its type as the file spells it.
         dtype: String,
     },
+    /// A pickle that names code. Nothing of it was run: pickles are read as data.
+    #[error(
+        "{file} is a pickle that would call `{name}`, which no weights need; nothing of it was run, and the file should not be trusted"
+    )]
+    Refused {
+        /// The file.
+        file: String,
+        /// What it wants to call, with its module: `os.system`.
+        name: String,
+    },
+    /// An index of shards that lists a file which cannot be opened.
+    #[error("{file} lists the shard `{shard}`, {reason}")]
+    Shard {
+        /// The index.
+        file: String,
+        /// The shard as the index spells it.
+        shard: String,
+        /// What is wrong with it: "which is not there; …".
+        reason: String,
+    },
+    /// A well-formed file of a kind that is not supported.
+    #[error("{file} cannot be used: {reason}")]
+    Unusable {
+        /// The file.
+        file: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// There is no tensor of this name.
     #[error("{file} holds no tensor `{name}`{}", nearest.as_ref().map_or(String::new(), |n| format!(" (the nearest name is `{n}`)")))]
     NoTensor {

@@ -3,15 +3,24 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::Container;
+
 /// One tensor of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its sizes, outermost first.
+    /// Its sizes, outermost first. GGUF's, which are innermost first in the file, are turned.
     pub shape: Vec<usize>,
-    /// How its numbers are written, as the container spells it: `F32`, `BF16`, `I64`, …
+    /// How its numbers are written: `F32`, `BF16`, `I64`, … as safetensors spells it, for PyTorch's
+    /// files too; `Q4_0`, `Q6_K`, … as ggml does.
     pub dtype: String,
-    /// Where its bytes are in the file.
+    /// Where its bytes are in the file, or in its shard. Those of a strided view have gaps.
     pub bytes: Range<usize>,
+    /// The kind of file that these bytes are in.
+    pub container: Container,
+    /// Which of the files.
+    pub(crate) shard: usize,
+    /// For a view that is not contiguous: how many numbers apart the neighbours of each axis lie.
+    pub(crate) strides: Option<Vec<usize>>,
 }
 
 /// Names, shapes and encodings of all tensors of a file, in order of their names, and the text that
@@ -22,23 +31,4 @@ pub struct Manifest {
     pub tensors: BTreeMap<String, Entry>,
     /// The attached text: key → value.
     pub metadata: BTreeMap<String, String>,
-}
-
-impl Manifest {
-    pub(crate) fn of(header: &safetensors::tensor::Metadata, data_start: usize) -> Self {
-        let tensors = header.tensors().into_iter().map(|(name, info)| {
-            let (begin, end) = info.data_offsets;
-            let entry = Entry {
-                shape: info.shape.clone(),
-                dtype: info.dtype.to_string(),
-                bytes: data_start + begin..data_start + end,
-            };
-            (name, entry)
-        });
-        let metadata = header.metadata().iter().flatten();
-        Self {
-            tensors: tensors.collect(),
-            metadata: metadata.map(|(key, value)| (key.clone(), value.clone())).collect(),
-        }
-    }
 }

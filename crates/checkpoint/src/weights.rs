@@ -1,30 +1,43 @@
-//! An opened safetensors file.
+//! An opened file of weights, whatever kind of file it is.
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use aquatint_tensor::Tensor;
-use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors};
 
-use crate::{DType, Entry, LoadError, Manifest, nearest};
+use crate::container::open_shards;
+use crate::encoding::{Encoding, gather};
+use crate::source::Source;
+use crate::{Container, Entry, LoadError, Manifest, nearest};
 
-/// The tensors of a safetensors file, still as bytes. Everything in the header has been compared
-/// with the length of the file, so a tensor is never larger than the file that holds it.
+/// How many bytes are read and converted at a time, so that converting a tensor takes little more
+/// memory than the tensor itself.
+const CHUNK: usize = 1 << 20;
+
+/// The tensors of a file, which stay in it until they are asked for. Everything in its head has
+/// been compared with the length of the file, so a tensor is never larger than the file that holds
+/// it.
 pub struct Weights {
-    file: String,
-    bytes: Cow<'static, [u8]>,
-    manifest: Manifest,
+    pub(crate) file: String,
+    pub(crate) container: Container,
+    /// The file itself, or the shards of an index.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) manifest: Manifest,
 }
 
 impl Weights {
-    /// Reads the file at `path` into memory and checks its header.
+    /// Opens the file at `path` and checks its head; its first bytes say which [`Container`] it is.
+    /// The file stays open, and its numbers are read by [`Weights::get`].
     ///
     /// # Errors
-    /// If it cannot be read, or is empty, cut off, damaged, or no safetensors file.
+    /// If it cannot be read, or is empty, cut off, damaged, or no such file; if it is a pickle that
+    /// would call what weights have no need of; if it is an index whose shards are not below its
+    /// folder.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let file = path.as_ref().display().to_string();
-        match std::fs::read(path) {
-            Ok(bytes) => Self::from_bytes(file, bytes),
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        match Source::open(path) {
+            Ok(source) => Self::of(file, source, Some(path)),
             Err(source) => Err(LoadError::Read { file, source }),
         }
     }
@@ -32,24 +45,35 @@ impl Weights {
     /// A file that is in memory already. `file` is what error messages call it.
     ///
     /// # Errors
-    /// If it is empty, cut off, damaged, or no safetensors file.
+    /// As those of [`Weights::open`]. An index is refused: there is no folder that its shards would
+    /// be in.
     pub fn from_bytes(
         file: impl Into<String>,
         bytes: impl Into<Cow<'static, [u8]>>,
     ) -> Result<Self, LoadError> {
-        let (file, bytes) = (file.into(), bytes.into());
-        match SafeTensors::read_metadata(&bytes) {
-            Ok((header_len, header)) => {
-                let manifest = Manifest::of(&header, 8 + header_len);
-                Ok(Self { file, bytes, manifest })
-            }
-            Err(error) => Err(diagnose(file, &bytes, error)),
+        Self::of(file.into(), Source::Memory(bytes.into()), None)
+    }
+
+    fn of(file: String, source: Source, path: Option<&Path>) -> Result<Self, LoadError> {
+        let container = match source.read_up_to(0..64) {
+            Ok(head) => Container::sniff(&head),
+            Err(source) => return Err(LoadError::Read { file, source }),
+        };
+        if let (Container::ShardIndex, Some(path)) = (container, path) {
+            return open_shards(path, file, &source);
         }
+        let manifest = container.read(&file, &source)?;
+        Ok(Self { file, container, sources: vec![source], manifest })
     }
 
     /// The path, or the name given to [`Weights::from_bytes`].
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// The kind of the file that was opened.
+    pub fn container(&self) -> Container {
+        self.container
     }
 
     /// Names, shapes and encodings.
@@ -67,104 +91,87 @@ impl Weights {
         self.manifest.tensors.get(name).map(|entry| entry.shape.as_slice())
     }
 
+    /// How the numbers of a tensor are written, if there is one of this name: see [`Entry::dtype`].
+    pub fn dtype(&self, name: &str) -> Option<&str> {
+        self.manifest.tensors.get(name).map(|entry| entry.dtype.as_str())
+    }
+
     /// The text that the writer of the file attached under `key`.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.manifest.metadata.get(key).map(String::as_str)
     }
 
-    /// A tensor, converted to f32.
+    /// A tensor, converted to f32. F64 is rounded; quantized numbers are multiplied out.
     ///
     /// # Errors
-    /// If there is none of this name, or its numbers are neither F32 nor F16 nor BF16.
+    /// If there is none of this name, or its numbers are integers or of an unknown kind, or the
+    /// file cannot be read any more.
     pub fn get(&self, name: &str) -> Result<Tensor, LoadError> {
-        let Some(Entry { shape, dtype, bytes }) = self.manifest.tensors.get(name) else {
-            return Err(LoadError::NoTensor {
+        let entry = self.entry(name)?;
+        let Some(Encoding { elements, bytes, decode: Some(decode), .. }) =
+            Encoding::of(&entry.dtype)
+        else {
+            return Err(self.wrong_dtype(name, entry));
+        };
+        let count = entry.bytes.len() / bytes * elements;
+        let mut values = Vec::with_capacity(count);
+        self.chunks(entry, *bytes, |chunk| decode(chunk, &mut values))?;
+        if let Some(strides) = &entry.strides {
+            values = gather(&values, &entry.shape, strides);
+        }
+        Ok(Tensor::new(values, &entry.shape))
+    }
+
+    /// A tensor of integers or of truth values, such as a counter of steps, in row-major order.
+    ///
+    /// # Errors
+    /// If there is none of this name, or its numbers are not integers, or the file cannot be read
+    /// any more.
+    pub fn integers(&self, name: &str) -> Result<Vec<i64>, LoadError> {
+        let entry = self.entry(name)?;
+        let Some(Encoding { bytes, integers: Some(decode), .. }) = Encoding::of(&entry.dtype)
+        else {
+            return Err(LoadError::Unusable {
                 file: self.file.clone(),
-                name: name.into(),
-                nearest: nearest(name, self.names()).map(str::to_owned),
+                reason: format!("its `{name}` is {}, where integers are wanted", entry.dtype),
             });
         };
-        let dtype = [DType::F32, DType::F16, DType::Bf16]
-            .into_iter()
-            .find(|known| known.name() == dtype)
-            .ok_or_else(|| LoadError::DType {
-                file: self.file.clone(),
-                name: name.into(),
-                dtype: dtype.clone(),
-            })?;
-        Ok(Tensor::new(dtype.decode(&self.bytes[bytes.clone()]), shape))
+        let mut values = Vec::with_capacity(entry.bytes.len() / bytes);
+        self.chunks(entry, *bytes, |chunk| decode(chunk, &mut values))?;
+        Ok(match &entry.strides {
+            Some(strides) => gather(&values, &entry.shape, strides),
+            None => values,
+        })
     }
-}
 
-/// Why these bytes are no safetensors file, for a person who mixed up files or lost half of one.
-fn diagnose(file: String, bytes: &[u8], error: SafeTensorError) -> LoadError {
-    let actual = bytes.len() as u64;
-    if bytes.is_empty() {
-        return LoadError::Empty { file };
-    }
-    // A header is a JSON object, after eight bytes that hold its length.
-    if bytes.get(8).is_none_or(|&byte| byte != b'{')
-        && let Some(what) = known_beginning(bytes)
-    {
-        return LoadError::NotAModel { file, what };
-    }
-    let Some(&length) = bytes.first_chunk::<8>() else {
-        return LoadError::NotAModel { file, what: format!("has {actual} bytes only") };
-    };
-    if bytes.get(8).is_some_and(|&byte| byte != b'{') {
-        return LoadError::NotAModel { file, what: "begins with no safetensors header".into() };
-    }
-    let end_of_header = u64::from_le_bytes(length).saturating_add(8);
-    match error {
-        SafeTensorError::HeaderTooLarge => LoadError::Damaged {
-            file,
-            reason: format!("its header claims to be {} bytes long", end_of_header - 8),
-        },
-        SafeTensorError::InvalidHeaderLength => {
-            LoadError::CutOff { file, promised: end_of_header, actual }
-        }
-        SafeTensorError::MetadataIncompleteBuffer => {
-            let header = bytes.get(8..end_of_header as usize).unwrap_or_default();
-            let data = serde_json::from_slice::<Metadata>(header).map_or(0, |h| h.data_len());
-            let promised = end_of_header.saturating_add(data as u64);
-            if promised > actual {
-                return LoadError::CutOff { file, promised, actual };
+    /// Hands the bytes of a tensor to `each`, in pieces of whole blocks.
+    fn chunks(
+        &self,
+        entry: &Entry,
+        block: usize,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), LoadError> {
+        let source = &self.sources[entry.shard];
+        let step = CHUNK / block * block;
+        for start in entry.bytes.clone().step_by(step) {
+            let range = start..(start + step).min(entry.bytes.end);
+            match source.read(range) {
+                Ok(bytes) => each(&bytes),
+                Err(source) => return Err(LoadError::Read { file: self.file.clone(), source }),
             }
-            let reason =
-                format!("its header describes {promised} bytes, but the file has {actual}");
-            LoadError::Damaged { file, reason }
         }
-        other => LoadError::Damaged { file, reason: other.to_string() },
+        Ok(())
     }
-}
 
-/// The kinds of file that people mistake for a model, by their first bytes.
-fn known_beginning(bytes: &[u8]) -> Option<String> {
-    const KNOWN: &[(&[u8], &str)] = &[
-        (b"\x89PNG", "begins with PNG data"),
-        (b"\xff\xd8\xff", "begins with JPEG data"),
-        (
-            b"PK\x03\x04",
-            "is a zip archive, perhaps a PyTorch file; convert it to safetensors first",
-        ),
-        (b"\x80\x02", "is a Python pickle; convert it to safetensors first"),
-        (b"GGUF", "is a GGUF file; convert it to safetensors first"),
-        (b"\x93NUMPY", "is a NumPy array"),
-        (b"\x1f\x8b", "is gzip-compressed; unpack it first"),
-        (b"\x7fELF", "is an executable"),
-        (b"%PDF", "is a PDF document"),
-        (
-            b"version https://git-lfs",
-            "is a Git LFS pointer; fetch the file itself with `git lfs pull`",
-        ),
-        (b"<", "begins with HTML or XML, perhaps an error page; download it again"),
-        (b"{", "begins with JSON text"),
-    ];
-    let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic));
-    if let Some((_, what)) = known {
-        return Some((*what).into());
+    fn entry(&self, name: &str) -> Result<&Entry, LoadError> {
+        self.manifest.tensors.get(name).ok_or_else(|| LoadError::NoTensor {
+            file: self.file.clone(),
+            name: name.into(),
+            nearest: nearest(name, self.names()).map(str::to_owned),
+        })
     }
-    let start = &bytes[..bytes.len().min(64)];
-    let text = start.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~'));
-    text.then(|| "begins with plain text".into())
+
+    fn wrong_dtype(&self, name: &str, entry: &Entry) -> LoadError {
+        LoadError::DType { file: self.file.clone(), name: name.into(), dtype: entry.dtype.clone() }
+    }
 }
