@@ -7,6 +7,7 @@
 mod check;
 mod check_model;
 mod data;
+mod fidelity;
 mod tidy;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Task {
     CheckModel(check_model::Args),
     /// Build a data set from pinned packages.
     Data(data::Args),
+    /// Compare a full-size model with what diffusers says of it.
+    Fidelity(fidelity::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Task::Check(args) => check::run(args),
         Task::CheckModel(args) => check_model::run(args),
         Task::Data(args) => data::run(args),
+        Task::Fidelity(args) => fidelity::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

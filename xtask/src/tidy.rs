@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("aquatint-models", &["aquatint-tensor", "aquatint-nn"]),
     ("aquatint-diffusion", &["aquatint-tensor"]),
     ("aquatint-checkpoint", &["aquatint-tensor"]),
+    ("aquatint-hub", &[]),
     (
         "aquatint-pipeline",
         &[
@@ -44,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "aquatint-nn",
             "aquatint-models",
             "aquatint-diffusion",
+            "aquatint-hub",
             "aquatint-checkpoint",
             "aquatint-pipeline",
             "aquatint-train",

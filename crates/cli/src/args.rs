@@ -1,7 +1,9 @@
 //! The command line as it is typed.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use aquatint_checkpoint::Family;
 use aquatint_diffusion::SAMPLERS;
 use aquatint_pipeline::GenerateRequest;
 use aquatint_tensor::{Precision, RngKind};
@@ -19,6 +21,8 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Generate(Box<GenerateArgs>),
+    /// Fetch models and show which are there
+    Model(crate::model::ModelArgs),
     /// Train one part of a model
     Train(crate::train::TrainArgs),
 }
@@ -32,9 +36,15 @@ pub struct GenerateArgs {
     /// What to show
     pub prompt: String,
 
-    /// Folder of a model in diffusers' layout [default: the built-in model]
-    #[arg(short, long, value_name = "FOLDER")]
+    /// Model: a folder in diffusers' layout, or a single file [default: the built-in model]
+    ///
+    /// A file may be safetensors, a PyTorch checkpoint (.ckpt, .pt, .bin; nothing in it is
+    /// executed) or GGUF, in the naming of diffusers or of the original authors.
+    #[arg(short, long, value_name = "FOLDER|FILE")]
     pub model: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub parts: PartArgs,
 
     /// Seed of the first picture; the next has the next [default: random]
     ///
@@ -101,6 +111,36 @@ pub struct GenerateArgs {
     /// Print one line of JSON instead of the names
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is known about the model besides the model itself.
+#[derive(Debug, clap::Args)]
+pub struct PartArgs {
+    /// What a single file is, where it does not show or shows wrongly
+    #[arg(long, value_name = "NAME")]
+    pub family: Option<Family>,
+
+    /// Take the autoencoder's weights from this file
+    #[arg(long, value_name = "FILE")]
+    pub vae: Option<PathBuf>,
+
+    /// Take the U-Net's weights from this file
+    #[arg(long, value_name = "FILE")]
+    pub unet: Option<PathBuf>,
+
+    /// Take the text encoder's weights from this file
+    #[arg(long, value_name = "FILE")]
+    pub text_encoder: Option<PathBuf>,
+}
+
+impl PartArgs {
+    /// The files by the names of the parts.
+    pub fn replaced(&self) -> BTreeMap<&'static str, PathBuf> {
+        [("vae", &self.vae), ("unet", &self.unet), ("text_encoder", &self.text_encoder)]
+            .into_iter()
+            .filter_map(|(part, file)| Some((part, file.clone()?)))
+            .collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -15,6 +15,14 @@ pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// A bar for bytes that are fetched, if somebody sees it.
+pub fn bytes_bar() -> Option<ProgressBar> {
+    let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} (left: {eta}) {wide_msg}";
+    let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+    let bar = || ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    std::io::stderr().is_terminal().then(|| bar().with_style(style))
+}
+
 /// How far the work is: a bar in a terminal, about ten lines elsewhere.
 pub enum Progress {
     Bar(ProgressBar),

@@ -30,14 +30,14 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
         target.check_apart(preview, &request.seeds())?;
     }
     let source = match &args.model {
-        Some(folder) => ModelSource::folder(folder)?,
+        Some(path) => ModelSource::open(path, args.parts.family)?,
         None => embedded::model()?,
     };
     let size = request.size_for(&ModelConfig::read(&source)?)?;
     machine::start_threads(args.threads)?;
 
     let mut clock = Clock::new();
-    let options = LoadOptions { precision: args.dtype.into() };
+    let options = LoadOptions { precision: args.dtype.into(), parts: args.parts.replaced() };
     let components = Components::load(&source, &options)?;
     clock.stage("load");
     let job = Job { args, request: &request, size, target, components: &components };

@@ -6,6 +6,7 @@ mod embedded;
 mod failure;
 mod generate;
 mod machine;
+mod model;
 mod names;
 mod preview;
 mod stop;
@@ -19,6 +20,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Generate(args) => generate::run(&args),
+        Command::Model(args) => model::run(&args),
         Command::Train(args) => train::run(&args),
     };
     match outcome {

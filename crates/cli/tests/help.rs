@@ -23,8 +23,22 @@ fn generate() {
                   What to show
 
         Options:
-          -m, --model <FOLDER>
-                  Folder of a model in diffusers' layout [default: the built-in model]
+          -m, --model <FOLDER|FILE>
+                  Model: a folder in diffusers' layout, or a single file [default: the built-in model]
+
+                  A file may be safetensors, a PyTorch checkpoint (.ckpt, .pt, .bin; nothing in it is executed) or GGUF, in the naming of diffusers or of the original authors.
+
+              --family <NAME>
+                  What a single file is, where it does not show or shows wrongly
+
+              --vae <FILE>
+                  Take the autoencoder's weights from this file
+
+              --unet <FILE>
+                  Take the U-Net's weights from this file
+
+              --text-encoder <FILE>
+                  Take the text encoder's weights from this file
 
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]

@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::{DType, LoadError, Weights, atomic, resolve, save};
 use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::Precision;
 
+use crate::parts::{Parts, fill};
+use crate::text_encoder::{TextEncoder, TextEncoderConfig};
 use crate::{ModelConfig, ModelError, ModelSource, Tokenizer};
 
-const TEXT_ENCODER_WEIGHTS: &str = "text_encoder/model.safetensors";
 const UNET_WEIGHTS: &str = "unet/diffusion_pytorch_model.safetensors";
-const VAE_WEIGHTS: &str = "vae/diffusion_pytorch_model.safetensors";
 const TOKENIZER: &str = "tokenizer";
+const TOKENIZER_2: &str = "tokenizer_2";
 
 /// How to load a model.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
     /// The type in which products with weights are formed.
     pub precision: Precision,
+    /// Files with the weights of single parts, which are taken in place of the model's: `"unet"`,
+    /// `"vae"` or `"text_encoder"` → the file.
+    pub parts: BTreeMap<&'static str, PathBuf>,
 }
 
 /// A model: five parts, as diffusers divides it.
@@ -30,13 +34,24 @@ pub struct Components {
     /// Text to ids.
     pub tokenizer: Tokenizer,
     /// Ids to context.
-    pub text_encoder: ClipTextModel,
+    pub text_encoder: TextEncoder,
+    /// SDXL's second reading of the prompt.
+    pub second_encoder: Option<SecondEncoder>,
     /// Noisy latents and context to a prediction.
     pub unet: UNet2DConditionModel,
     /// Latents to pictures and back.
     pub vae: AutoencoderKL,
     /// The configurations of all, and the noise schedule.
     pub config: ModelConfig,
+}
+
+/// A second tokenizer and text encoder.
+#[derive(Clone, Debug)]
+pub struct SecondEncoder {
+    /// Text to ids.
+    pub tokenizer: Tokenizer,
+    /// Ids to context, and to one vector for the whole.
+    pub text_encoder: ClipTextModel,
 }
 
 impl Components {
@@ -46,26 +61,33 @@ impl Components {
     /// If a part is missing, damaged, or does not fit the others.
     pub fn load(source: &ModelSource, options: &LoadOptions) -> Result<Self, ModelError> {
         let config = ModelConfig::read(source)?;
-        let tokenizer = Tokenizer::load(source, TOKENIZER)?;
+        let tokenizer = tokenizer(source, TOKENIZER, &config.text_encoder)?;
         check_vocabulary(source, &tokenizer, &config)?;
+        let parts = Parts { source, replaced: &options.parts };
 
-        let weights = source.weights(&variant(source, TEXT_ENCODER_WEIGHTS))?;
-        let mut text_encoder = match weights.shape("text_projection.weight") {
-            Some(_) => ClipTextModel::with_projection(&config.text_encoder),
-            None => ClipTextModel::new(&config.text_encoder),
-        };
-        load_module(&mut text_encoder, &weights)?;
-
+        let part = config.text_encoder_part();
+        let mut text_encoder = TextEncoder::new(&config.text_encoder, parts.has_projection(part)?);
+        parts.fill(part, &mut text_encoder)?;
+        let mut second_encoder = None;
+        if let Some(config) = &config.text_encoder_2 {
+            let mut text_encoder = ClipTextModel::with_projection(config);
+            parts.fill("text_encoder_2", &mut text_encoder)?;
+            let config = TextEncoderConfig::Clip(config.clone());
+            let tokenizer = self::tokenizer(source, TOKENIZER_2, &config)?;
+            second_encoder = Some(SecondEncoder { tokenizer, text_encoder });
+        }
         let mut unet = UNet2DConditionModel::new(&config.unet);
-        load_module(&mut unet, &source.weights(&variant(source, UNET_WEIGHTS))?)?;
-
+        parts.fill("unet", &mut unet)?;
         let mut vae = AutoencoderKL::new(&config.vae);
-        load_module(&mut vae, &source.weights(&variant(source, VAE_WEIGHTS))?)?;
+        parts.fill(config.vae_part(), &mut vae)?;
 
         text_encoder.set_precision(options.precision);
+        if let Some(second) = &mut second_encoder {
+            second.text_encoder.set_precision(options.precision);
+        }
         unet.set_precision(options.precision);
         vae.set_precision(options.precision);
-        Ok(Self { tokenizer, text_encoder, unet, vae, config })
+        Ok(Self { tokenizer, text_encoder, second_encoder, unet, vae, config })
     }
 
     /// Writes the model as a folder that [`Components::load`], and diffusers, can read. Each file
@@ -75,18 +97,44 @@ impl Components {
     /// Those of the file system.
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> io::Result<()> {
         let folder = folder.as_ref();
-        for part in [TOKENIZER, "text_encoder", "unet", "vae", "scheduler"] {
+        let (encoder, vae) = (self.config.text_encoder_part(), self.config.vae_part());
+        for part in [TOKENIZER, encoder, "unet", vae, "scheduler"] {
             fs::create_dir_all(folder.join(part))?;
         }
         self.tokenizer.save(folder.join(TOKENIZER))?;
-        save_module(&folder.join(TEXT_ENCODER_WEIGHTS), &self.text_encoder, dtype)?;
+        if let Some(SecondEncoder { tokenizer, text_encoder }) = &self.second_encoder {
+            fs::create_dir_all(folder.join(TOKENIZER_2))?;
+            fs::create_dir_all(folder.join("text_encoder_2"))?;
+            tokenizer.save(folder.join(TOKENIZER_2))?;
+            save_module(&folder.join("text_encoder_2/model.safetensors"), text_encoder, dtype)?;
+        }
+        let encoder = format!("{encoder}/model.safetensors");
+        let vae = format!("{vae}/diffusion_pytorch_model.safetensors");
+        save_module(&folder.join(encoder), &self.text_encoder, dtype)?;
         save_module(&folder.join(UNET_WEIGHTS), &self.unet, dtype)?;
-        save_module(&folder.join(VAE_WEIGHTS), &self.vae, dtype)?;
+        save_module(&folder.join(vae), &self.vae, dtype)?;
         self.config
             .files()
             .iter()
             .rev()
             .try_for_each(|(name, text)| atomic::write_file(folder.join(name), text.as_bytes()))
+    }
+}
+
+/// The tokenizer in `folder` of the model, or, for a file that has none, the one that its text
+/// encoder was trained with.
+fn tokenizer(
+    source: &ModelSource,
+    folder: &str,
+    encoder: &TextEncoderConfig,
+) -> Result<Tokenizer, ModelError> {
+    match (source, encoder) {
+        (ModelSource::File(_), TextEncoderConfig::Bert(_)) => Ok(Tokenizer::bert()),
+        // OpenCLIP's text encoders, which compute the other GELU, fill up with zeros.
+        (ModelSource::File(_), TextEncoderConfig::Clip(config)) => {
+            Ok(if config.hidden_act == "gelu" { Tokenizer::open_clip() } else { Tokenizer::clip() })
+        }
+        _ => Ok(Tokenizer::load(source, folder)?),
     }
 }
 
@@ -98,12 +146,7 @@ pub fn load_module(module: &mut impl Module, weights: &Weights) -> Result<(), Lo
     let parameters = module.named_parameters();
     let wanted: Vec<_> =
         parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec())).collect();
-    let mut tensors = resolve(weights, &wanted)?;
-    for (name, parameter) in module.named_parameters_mut() {
-        if let Some(tensor) = tensors.remove(&name) {
-            parameter.set(tensor);
-        }
-    }
+    fill(module, resolve(weights, &wanted)?);
     Ok(())
 }
 
@@ -120,12 +163,6 @@ pub fn save_module(path: &Path, module: &impl Module, dtype: DType) -> io::Resul
     save(path, &tensors, dtype, &metadata)
 }
 
-/// The file itself, or its half-precision variant if only that is there.
-fn variant(source: &ModelSource, name: &str) -> String {
-    let half = name.replace(".safetensors", ".fp16.safetensors");
-    if !source.has(name) && source.has(&half) { half } else { name.to_owned() }
-}
-
 /// Every id must have a row in the text encoder's table, and a prompt as many places as ids.
 ///
 /// # Errors
@@ -135,12 +172,12 @@ pub fn check_vocabulary(
     tokenizer: &Tokenizer,
     config: &ModelConfig,
 ) -> Result<(), ModelError> {
-    let (id, rows) = (tokenizer.max_id() as usize, config.text_encoder.vocab_size);
+    let (id, rows) = (tokenizer.max_id() as usize, config.text_encoder.vocab_size());
     if id >= rows {
         let reason = format!("it has the id {id}, but the text encoder knows {rows} only");
         return Err(source.malformed("tokenizer/vocab.json", reason));
     }
-    let (ids, places) = (tokenizer.max_length(), config.text_encoder.max_position_embeddings);
+    let (ids, places) = (tokenizer.max_length(), config.text_encoder.max_position_embeddings());
     if ids > places {
         let reason = format!("model_max_length is {ids}, but the text encoder reads {places} only");
         return Err(source.malformed("tokenizer/tokenizer_config.json", reason));

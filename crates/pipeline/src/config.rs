@@ -6,20 +6,36 @@ use aquatint_models::{AutoencoderKLConfig, ClipTextConfig, PerBlock, UNet2DCondi
 use serde_json::{Value, json};
 
 use crate::scheduler::SchedulerConfig;
+use crate::text_encoder::TextEncoderConfig;
 use crate::{ModelError, ModelSource};
 
 /// Where each part of a model has its configuration.
 pub(crate) const INDEX: &str = "model_index.json";
 pub(crate) const TEXT_ENCODER_CONFIG: &str = "text_encoder/config.json";
+pub(crate) const TEXT_ENCODER_2_CONFIG: &str = "text_encoder_2/config.json";
 pub(crate) const UNET_CONFIG: &str = "unet/config.json";
 pub(crate) const VAE_CONFIG: &str = "vae/config.json";
 pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
+
+/// diffusers' classes of pipelines that we know, with what they call the text encoder and the
+/// autoencoder.
+const CLASSES: [(&str, &str, &str); 3] = [
+    ("StableDiffusionPipeline", "text_encoder", "vae"),
+    (XL, "text_encoder", "vae"),
+    ("LDMTextToImagePipeline", "bert", "vqvae"),
+];
+const XL: &str = "StableDiffusionXLPipeline";
 
 /// The configurations of the parts of a model, which fit together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelConfig {
     /// The text encoder's.
-    pub text_encoder: ClipTextConfig,
+    pub text_encoder: TextEncoderConfig,
+    /// The second text encoder's, which SDXL has.
+    pub text_encoder_2: Option<ClipTextConfig>,
+    /// Whether a negative prompt without words is zeros rather than what the text encoders say
+    /// about no words.
+    pub zeros_for_empty_prompt: bool,
     /// The U-Net's.
     pub unet: UNet2DConditionConfig,
     /// The autoencoder's.
@@ -36,18 +52,30 @@ impl ModelConfig {
     pub fn read(source: &ModelSource) -> Result<Self, ModelError> {
         let index: BTreeMap<String, Value> = source.json(INDEX)?;
         let class = index.get("_class_name").and_then(Value::as_str).unwrap_or_default();
-        if class != "StableDiffusionPipeline" {
-            let reason = format!("it describes a `{class}`, only StableDiffusionPipeline is known");
+        let Some(&(_, text_encoder, vae)) = CLASSES.iter().find(|(name, ..)| *name == class) else {
+            let known: Vec<&str> = CLASSES.iter().map(|(name, ..)| *name).collect();
+            let known = known.join(", ");
+            let reason = format!("it describes a `{class}`; known are {known}");
             return Err(source.malformed(INDEX, reason));
-        }
+        };
+        let config = |part: &str| format!("{part}/config.json");
+        let second = (class == XL).then(|| source.json(TEXT_ENCODER_2_CONFIG)).transpose()?;
         let config = Self {
-            text_encoder: source.json(TEXT_ENCODER_CONFIG)?,
+            text_encoder: source.json(&config(text_encoder))?,
+            text_encoder_2: second,
+            zeros_for_empty_prompt: index
+                .get("force_zeros_for_empty_prompt")
+                .is_some_and(|value| value == &Value::Bool(true)),
             unet: source.json(UNET_CONFIG)?,
-            vae: source.json(VAE_CONFIG)?,
+            vae: source.json(&config(vae))?,
             scheduler: source.json(SCHEDULER_CONFIG)?,
         };
         for (file, validity) in [
             (TEXT_ENCODER_CONFIG, config.text_encoder.validate()),
+            (
+                TEXT_ENCODER_2_CONFIG,
+                config.text_encoder_2.as_ref().map_or(Ok(()), ClipTextConfig::validate),
+            ),
             (UNET_CONFIG, config.unet.validate()),
             (VAE_CONFIG, config.vae.validate()),
             (SCHEDULER_CONFIG, config.scheduler.validate()),
@@ -56,6 +84,22 @@ impl ModelConfig {
             validity.map_err(|reason| source.malformed(file, reason))?;
         }
         Ok(config)
+    }
+
+    /// The folder of the text encoder.
+    pub(crate) fn text_encoder_part(&self) -> &'static str {
+        match self.text_encoder {
+            TextEncoderConfig::Clip(_) => "text_encoder",
+            TextEncoderConfig::Bert(_) => "bert",
+        }
+    }
+
+    /// The folder of the autoencoder.
+    pub(crate) fn vae_part(&self) -> &'static str {
+        match self.text_encoder {
+            TextEncoderConfig::Clip(_) => "vae",
+            TextEncoderConfig::Bert(_) => "vqvae",
+        }
     }
 
     /// Tells whether channels and contexts are the same where parts meet, and pictures RGB.
@@ -69,8 +113,9 @@ impl ModelConfig {
             (
                 "cross_attention_dim",
                 self.unet.cross_attention_dim,
-                self.text_encoder.hidden_size,
-                "the text encoder's hidden_size",
+                self.text_encoder.hidden_size()
+                    + self.text_encoder_2.as_ref().map_or(0, |second| second.hidden_size),
+                "the text encoder's states",
             ),
         ] {
             if here != there {
@@ -97,27 +142,58 @@ impl ModelConfig {
         }
     }
 
-    /// The files that [`ModelConfig::read`] reads, as text by their names.
-    pub(crate) fn files(&self) -> [(&'static str, String); 5] {
-        let index = json!({
-            "_class_name": "StableDiffusionPipeline",
+    /// The files that [`ModelConfig::read`] reads, as text by their names; the index first.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        let (encoder, vae) = (self.text_encoder_part(), self.vae_part());
+        let clip = ["transformers", "CLIPTextModel"];
+        let mut index = json!({
             "_diffusers_version": "0.30.0",
-            "feature_extractor": [null, null],
-            "requires_safety_checker": false,
-            "safety_checker": [null, null],
             "scheduler": ["diffusers", self.scheduler.class_name],
-            "text_encoder": ["transformers", "CLIPTextModel"],
             "tokenizer": ["transformers", "CLIPTokenizer"],
             "unet": ["diffusers", "UNet2DConditionModel"],
-            "vae": ["diffusers", "AutoencoderKL"],
+            vae: ["diffusers", "AutoencoderKL"],
+            encoder: clip,
         });
-        [
-            (INDEX, format!("{index:#}\n")),
-            (TEXT_ENCODER_CONFIG, text(&self.text_encoder)),
-            (UNET_CONFIG, text(&self.unet)),
-            (VAE_CONFIG, text(&self.vae)),
-            (SCHEDULER_CONFIG, text(&self.scheduler)),
-        ]
+        let (class, more) = match (&self.text_encoder, &self.text_encoder_2) {
+            (TextEncoderConfig::Bert(_), _) => (
+                "LDMTextToImagePipeline",
+                json!({
+                    "bert": ["latent_diffusion", "LDMBertModel"],
+                    "tokenizer": ["transformers", "BertTokenizer"],
+                }),
+            ),
+            (_, Some(_)) => (
+                XL,
+                json!({
+                    "force_zeros_for_empty_prompt": self.zeros_for_empty_prompt,
+                    "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+                    "tokenizer_2": ["transformers", "CLIPTokenizer"],
+                }),
+            ),
+            _ => (
+                "StableDiffusionPipeline",
+                json!({
+                    "feature_extractor": [null, null],
+                    "requires_safety_checker": false,
+                    "safety_checker": [null, null],
+                }),
+            ),
+        };
+        index["_class_name"] = class.into();
+        if let (Value::Object(index), Value::Object(more)) = (&mut index, more) {
+            index.extend(more);
+        }
+        let mut files = vec![
+            (INDEX.to_owned(), format!("{index:#}\n")),
+            (format!("{encoder}/config.json"), text(&self.text_encoder)),
+            (UNET_CONFIG.to_owned(), text(&self.unet)),
+            (format!("{vae}/config.json"), text(&self.vae)),
+            (SCHEDULER_CONFIG.to_owned(), text(&self.scheduler)),
+        ];
+        if let Some(second) = &self.text_encoder_2 {
+            files.push((TEXT_ENCODER_2_CONFIG.to_owned(), text(second)));
+        }
+        files
     }
 }
 

@@ -16,6 +16,14 @@ pub enum ModelError {
         /// What it is instead.
         reason: String,
     },
+    /// A file, but no whole model.
+    #[error("{file} {reason}")]
+    NoModel {
+        /// The file.
+        file: String,
+        /// What it is and what to do: "is a LoRA for …; give it with …".
+        reason: String,
+    },
     /// A part is not there.
     #[error("{file} is missing: the model folder is incomplete")]
     MissingFile {

@@ -19,24 +19,32 @@ mod config;
 mod contact_sheet;
 mod error;
 pub mod metadata;
+mod parts;
 mod picture;
 pub mod png;
+pub mod presets;
+mod prompt;
 pub mod request;
 mod scheduler;
+mod single_file;
 mod source;
+mod text_encoder;
 mod text_to_image;
 pub mod tokenizer;
 
 pub use aquatint_diffusion::{Step, Watch};
-pub use components::{Components, LoadOptions, check_vocabulary, load_module, save_module};
+pub use components::{
+    Components, LoadOptions, SecondEncoder, check_vocabulary, load_module, save_module,
+};
 pub use config::ModelConfig;
 pub use contact_sheet::{contact_sheet, square_columns};
 pub use error::ModelError;
 pub use picture::Picture;
+pub use prompt::{Encoded, PromptEmbeds, encode, encode_prompt};
 pub use request::{GenerateRequest, RequestError};
 pub use scheduler::SchedulerConfig;
+pub use single_file::SingleFile;
 pub use source::ModelSource;
-pub use text_to_image::{
-    GenerateError, PromptEmbeds, batches, decode, denoise, encode_prompt, text_to_image,
-};
+pub use text_encoder::{TextEncoder, TextEncoderConfig};
+pub use text_to_image::{GenerateError, batches, decode, denoise, text_to_image};
 pub use tokenizer::Tokenizer;

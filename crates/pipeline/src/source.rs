@@ -5,11 +5,14 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aquatint_checkpoint::Weights;
+use aquatint_checkpoint::{Family, Weights};
 use serde::de::DeserializeOwned;
 
 use crate::ModelError;
+use crate::config::INDEX;
+use crate::single_file::SingleFile;
 
 /// The largest file, in bytes, that is read only to tell what it is.
 const LOOKED_AT: u64 = 1 << 28;
@@ -21,9 +24,24 @@ pub enum ModelSource {
     Folder(PathBuf),
     /// The same files in memory: path within the folder, content.
     Embedded(&'static [(&'static str, &'static [u8])]),
+    /// One file with the weights of all parts.
+    File(Arc<SingleFile>),
 }
 
 impl ModelSource {
+    /// A folder, or a file that holds a whole model in any container and naming that we know;
+    /// `family` is believed more than what the file looks like.
+    ///
+    /// # Errors
+    /// One sentence that says what `path` is instead, and what to do.
+    pub fn open(path: impl Into<PathBuf>, family: Option<Family>) -> Result<Self, ModelError> {
+        let path = path.into();
+        if path.is_file() && path.file_name().is_none_or(|name| name != INDEX) {
+            return Ok(Self::File(Arc::new(SingleFile::open(&path, family)?)));
+        }
+        Self::folder(path)
+    }
+
     /// A folder, after a look at whether it can be a model at all.
     ///
     /// # Errors
@@ -54,6 +72,7 @@ impl ModelSource {
         match self {
             Self::Folder(folder) => folder.join(name).is_file(),
             Self::Embedded(files) => files.iter().any(|(path, _)| *path == name),
+            Self::File(file) => file.config(name).is_some(),
         }
     }
 
@@ -62,6 +81,7 @@ impl ModelSource {
         match self {
             Self::Folder(folder) => folder.join(name).display().to_string(),
             Self::Embedded(_) => format!("embedded:{name}"),
+            Self::File(file) => format!("{}:{name}", file.path()),
         }
     }
 
@@ -80,6 +100,10 @@ impl ModelSource {
             Self::Embedded(files) => {
                 let file = files.iter().find(|(path, _)| *path == name).ok_or_else(missing)?;
                 Ok(Cow::Borrowed(file.1))
+            }
+            Self::File(file) => {
+                let config = file.config(name).ok_or_else(missing)?;
+                Ok(Cow::Owned(config.to_string().into_bytes()))
             }
         }
     }
@@ -108,9 +132,15 @@ impl ModelSource {
     /// The file `name`, which holds weights.
     ///
     /// # Errors
-    /// If it is not there, or is no whole safetensors file.
+    /// If it is not there, or is no whole file of a kind that we know.
     pub fn weights(&self, name: &str) -> Result<Weights, ModelError> {
-        Ok(Weights::from_bytes(self.describe(name), self.read(name)?)?)
+        match self {
+            // Opened rather than read: large files stay on the disk until a tensor is wanted.
+            Self::Folder(folder) if folder.join(name).is_file() => {
+                Ok(Weights::open(folder.join(name))?)
+            }
+            _ => Ok(Weights::from_bytes(self.describe(name), self.read(name)?)?),
+        }
     }
 
     pub(crate) fn malformed(&self, name: &str, reason: impl fmt::Display) -> ModelError {

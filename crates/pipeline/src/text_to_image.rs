@@ -5,16 +5,8 @@ use std::ops::ControlFlow;
 use aquatint_diffusion::{Condition, Guidance, ModelDenoiser, Noise, Run, Step, Watch, samplers};
 use aquatint_tensor::{RngKind, Tensor};
 
+use crate::prompt::{self, Encoded, PromptEmbeds, encode_prompt};
 use crate::{Components, GenerateRequest, Picture, RequestError};
-
-/// What the text encoder says about a request. Each `[1, T, D]`.
-#[derive(Clone, Debug)]
-pub struct PromptEmbeds {
-    /// About the prompt.
-    pub prompt: Tensor,
-    /// About the negative prompt.
-    pub negative: Tensor,
-}
 
 /// Why there are no pictures.
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +46,6 @@ pub fn text_to_image(
     Ok(pictures)
 }
 
-/// The first stage: words to context.
-pub fn encode_prompt(components: &Components, request: &GenerateRequest) -> PromptEmbeds {
-    let encode = |text: &str| {
-        let ids = components.tokenizer.encode(text);
-        components.text_encoder.forward(&ids, 1).last_hidden_state
-    };
-    PromptEmbeds { prompt: encode(&request.prompt), negative: encode(&request.negative_prompt) }
-}
-
 /// The seeds in groups of pictures that are made together: as many as the machine is busy with and
 /// the memory bears, which depends on nothing but their size.
 pub fn batches(
@@ -98,16 +81,20 @@ pub fn denoise(
     let sigmas = config.scheduler.sigmas(&schedule, request.steps).expect(known);
     let prediction_type = config.scheduler.prediction_type().expect(known);
 
-    let context = |condition: &Condition| match condition {
+    let text = |condition: &Condition| match condition {
         Condition::Prompt => &embeds.prompt,
         Condition::NegativePrompt => &embeds.negative,
     };
-    let conditioned = |xt: &Tensor, timesteps: &[f32], conditions: &[Condition]| {
+    let conditioned = |xt: &Tensor, timesteps: &[f32], asked: &[Condition]| {
         look(&xt.narrow_rows(0, seeds.len()));
-        let contexts = conditions.iter().flat_map(|c| context(c).to_vec().repeat(seeds.len()));
-        let [_, tokens, channels] = *embeds.prompt.shape() else { unreachable!("[1, T, D]") };
+        let texts: Vec<&Encoded> = asked.iter().map(text).collect();
+        let contexts = texts.iter().flat_map(|text| text.context.to_vec().repeat(seeds.len()));
+        let [_, tokens, channels] = *embeds.prompt.context.shape() else {
+            unreachable!("[1, T, D]")
+        };
         let contexts = Tensor::new(contexts.collect(), &[xt.dim(0), tokens, channels]);
-        unet.forward(xt, timesteps, &contexts)
+        let conditions = prompt::conditions(&texts, seeds.len(), [height, width]);
+        unet.forward_given(xt, timesteps, &contexts, &conditions)
     };
     let guidance = Guidance { conditioned: &conditioned, guidance_scale: request.guidance_scale };
     let denoiser = ModelDenoiser { network: &guidance, schedule: &schedule, prediction_type };

@@ -1,4 +1,4 @@
-//! The tokenizer against transformers' `CLIPTokenizer` (see tools/reference/tokenizer.py).
+//! A learned vocabulary against transformers' `CLIPTokenizer` (see tools/reference/tokenizer.py).
 
 use std::path::Path;
 
@@ -52,6 +52,19 @@ fn a_saved_tokenizer_is_the_same() {
     assert_eq!(loaded.max_length(), 24);
     for caption in CAPTIONS {
         assert_eq!(learned.encode(caption), loaded.encode(caption));
+    }
+}
+
+#[test]
+fn the_shipped_models_files_are_written_as_they_were_read() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/seven-styles");
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = Tokenizer::load(&ModelSource::Folder(shipped.clone()), "tokenizer").unwrap();
+    saved(&tokenizer, folder.path());
+    for file in aquatint_pipeline::tokenizer::FILES {
+        let [a, b] = [shipped.as_path(), folder.path()]
+            .map(|f| std::fs::read(f.join("tokenizer").join(file)));
+        assert_eq!(a.unwrap(), b.unwrap(), "{file}");
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use aquatint_models::ClipTextModel;
-use aquatint_pipeline::Tokenizer;
+use aquatint_pipeline::{TextEncoder, Tokenizer};
 use aquatint_tensor::Tensor;
 use rayon::prelude::*;
 
@@ -28,18 +27,18 @@ impl Contexts {
         captions: &[String],
         recurring: impl Fn(usize) -> bool,
         tokenizer: &Tokenizer,
-        encoder: &ClipTextModel,
+        encoder: &TextEncoder,
     ) -> Tensor {
         let said: Vec<Option<Vec<f32>>> = captions
             .par_iter()
             .map(|caption| {
                 (!self.known.contains_key(caption)).then(|| {
                     let ids = tokenizer.encode(caption);
-                    encoder.forward(&ids, 1).last_hidden_state.to_vec()
+                    encoder.context(&ids, 1).to_vec()
                 })
             })
             .collect();
-        let width = encoder.config().hidden_size;
+        let width = encoder.config().hidden_size();
         let shape = [captions.len(), tokenizer.max_length(), width];
         let mut whole = Vec::with_capacity(shape.iter().product());
         for (i, (caption, said)) in captions.iter().zip(said).enumerate() {

@@ -105,7 +105,7 @@ impl Diffusion {
         let order = Order::new(data.train.len(), config.run.seed);
         let encoder = &components.text_encoder;
         let frozen = !config.task.train_text_encoder;
-        let text_encoder = frozen.then(|| sums::network(encoder, encoder.config()));
+        let text_encoder = frozen.then(|| sums::network(encoder, &encoder.config()));
         let networks = Networks::new(components, !frozen);
         Ok(Self { config, data, order, schedule, prediction_type, latents, networks, text_encoder })
     }

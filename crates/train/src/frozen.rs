@@ -1,9 +1,9 @@
 //! The parts of the model that are trained already, for the one that is not.
 
-use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
+use aquatint_models::{AutoencoderKL, UNet2DConditionModel};
 use aquatint_nn::ModuleExt;
 use aquatint_pipeline::{
-    Components, ModelConfig, ModelSource, Tokenizer, check_vocabulary, load_module,
+    Components, ModelConfig, ModelSource, TextEncoder, Tokenizer, check_vocabulary, load_module,
 };
 
 use crate::colours::COLOURS;
@@ -47,6 +47,7 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
         unet: config.model.unet.clone(),
         vae: source.json("vae/config.json").map_err(failed)?,
         scheduler: config.model.scheduler.clone(),
+        ..Default::default()
     };
     model.text_encoder.validate().and_then(|()| model.vae.validate()).map_err(TrainError::Data)?;
     model.fits_together().map_err(|reason| {
@@ -66,7 +67,7 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
     }
 
     let weights = |file: &str| source.weights(file).map_err(failed);
-    let mut text_encoder = ClipTextModel::with_projection(&model.text_encoder);
+    let mut text_encoder = TextEncoder::new(&model.text_encoder, true);
     load_module(&mut text_encoder, &weights("text_encoder/model.safetensors")?)
         .map_err(TrainError::checkpoint(folder))?;
     let mut vae = AutoencoderKL::new(&model.vae);
@@ -81,5 +82,5 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
             .map_err(TrainError::checkpoint(folder))?;
         load_module(&mut unet, &weights).map_err(TrainError::checkpoint(folder))?;
     }
-    Ok(Components { tokenizer, text_encoder, unet, vae, config: model })
+    Ok(Components { tokenizer, text_encoder, second_encoder: None, unet, vae, config: model })
 }

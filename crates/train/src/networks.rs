@@ -33,7 +33,7 @@ impl Networks {
             return self.known.of(captions, recurring, tokenizer, text_encoder);
         }
         let ids: Vec<u32> = captions.iter().flat_map(|caption| tokenizer.encode(caption)).collect();
-        text_encoder.forward(&ids, captions.len()).last_hidden_state
+        text_encoder.context(&ids, captions.len())
     }
 }
 

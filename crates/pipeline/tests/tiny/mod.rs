@@ -1,8 +1,8 @@
 //! A model small enough to be made on the spot.
 
-use aquatint_models::{AutoencoderKL, ClipTextModel, PerBlock, UNet2DConditionModel};
+use aquatint_models::{AutoencoderKL, ClipTextConfig, PerBlock, UNet2DConditionModel};
 use aquatint_nn::ModuleExt;
-use aquatint_pipeline::{Components, ModelConfig, Tokenizer};
+use aquatint_pipeline::{Components, ModelConfig, TextEncoder, TextEncoderConfig, Tokenizer};
 
 /// Random weights: 64×64 pictures of nothing, from 8×8 latents.
 pub fn tiny_components() -> Components {
@@ -12,11 +12,13 @@ pub fn tiny_components() -> Components {
     let strings = |name: &str, count| vec![name.to_owned(); count];
 
     let mut config = ModelConfig::default();
-    let text = &mut config.text_encoder;
+    let mut text = ClipTextConfig::default();
     (text.vocab_size, text.max_position_embeddings) = (tokenizer.vocab_size(), 16);
     (text.hidden_size, text.intermediate_size, text.projection_dim) = (16, 32, 16);
     (text.num_hidden_layers, text.num_attention_heads) = (1, 2);
     (text.bos_token_id, text.eos_token_id, text.pad_token_id) = (start, end, pad);
+
+    config.text_encoder = TextEncoderConfig::Clip(text);
 
     let unet = &mut config.unet;
     unet.sample_size = Some(PerBlock::Same(8));
@@ -36,11 +38,11 @@ pub fn tiny_components() -> Components {
     // What diffusers' pipeline insists on.
     config.scheduler.steps_offset = 1;
 
-    let mut text_encoder = ClipTextModel::new(&config.text_encoder);
+    let mut text_encoder = TextEncoder::new(&config.text_encoder, false);
     let mut unet = UNet2DConditionModel::new(&config.unet);
     let mut vae = AutoencoderKL::new(&config.vae);
     text_encoder.init(1);
     unet.init(2);
     vae.init(3);
-    Components { tokenizer, text_encoder, unet, vae, config }
+    Components { tokenizer, text_encoder, second_encoder: None, unet, vae, config }
 }

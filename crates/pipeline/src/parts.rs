@@ -1,0 +1,113 @@
+//! The weights of one part of a model, wherever they are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use aquatint_checkpoint::naming::{Layout, Plan, shapes};
+use aquatint_checkpoint::{LoadError, LoadReport, Weights, resolve};
+use aquatint_nn::{Module, ModuleExt};
+use aquatint_tensor::Tensor;
+use serde_json::{Map, Value};
+
+use crate::{ModelError, ModelSource};
+
+/// The weights of a model, some of them perhaps replaced by files of their own.
+pub(crate) struct Parts<'a> {
+    /// The model.
+    pub source: &'a ModelSource,
+    /// Part → the file that is taken in its place.
+    pub replaced: &'a BTreeMap<&'static str, PathBuf>,
+}
+
+impl Parts<'_> {
+    /// Fills the module of a part, named as the folder of the part is.
+    ///
+    /// # Errors
+    /// If the weights are not there, or not those of the module.
+    pub fn fill(&self, part: &str, module: &mut impl Module) -> Result<(), ModelError> {
+        // What a person calls the part, whatever the folder is called.
+        let called = match part {
+            "vqvae" => "vae",
+            "bert" => "text_encoder",
+            other => other,
+        };
+        if let Some(path) = self.replaced.get(called) {
+            return self.fill_from(&Weights::open(path)?, part, module);
+        }
+        match self.source {
+            ModelSource::File(file) => file.fill(part, module),
+            _ => self.fill_from(&self.weights(part)?, part, module),
+        }
+    }
+
+    /// Whether a text encoder has a projection after it.
+    pub fn has_projection(&self, part: &str) -> Result<bool, ModelError> {
+        Ok(match self.source {
+            // The authors' files of 2.x have one, which nobody uses.
+            ModelSource::File(_) => false,
+            _ => self.weights(part)?.shape("text_projection.weight").is_some(),
+        })
+    }
+
+    /// The weights in the folder of a part.
+    fn weights(&self, part: &str) -> Result<Weights, ModelError> {
+        let stems: &[&str] = match part {
+            "text_encoder" | "text_encoder_2" | "bert" => &["model", "pytorch_model"],
+            _ => &["diffusion_pytorch_model"],
+        };
+        let names: Vec<String> = stems
+            .iter()
+            .flat_map(|stem| ENDINGS.map(|ending| format!("{part}/{stem}{ending}")))
+            .collect();
+        let there = names.iter().find(|name| self.source.has(name));
+        self.source.weights(there.unwrap_or(&names[0]))
+    }
+
+    fn fill_from(
+        &self,
+        weights: &Weights,
+        part: &str,
+        module: &mut impl Module,
+    ) -> Result<(), ModelError> {
+        let wanted: Vec<_> = module
+            .named_parameters()
+            .iter()
+            .map(|(name, p)| (name.clone(), p.shape().to_vec()))
+            .collect();
+        let report = LoadReport::of(weights, &wanted);
+        if report.is_empty() {
+            fill(module, resolve(weights, &wanted)?);
+            return Ok(());
+        }
+        // Other people's names, or old ones.
+        let config: Value = self.source.json(&format!("{part}/config.json"))?;
+        let configs = Map::from_iter([(part.to_owned(), config)]);
+        let file = shapes(weights.manifest());
+        let layout = Layout::of(&file, &configs).unwrap_or_default();
+        if layout.parts.is_empty() {
+            let file = weights.file().into();
+            return Err(LoadError::Mismatch { file, report: Box::new(report) }.into());
+        }
+        fill(module, Plan::new(&file, &layout).tensors(weights, part, &wanted)?);
+        Ok(())
+    }
+}
+
+/// How files of weights end, the better ones first.
+const ENDINGS: [&str; 6] = [
+    ".safetensors",
+    ".fp16.safetensors",
+    ".safetensors.index.json",
+    ".fp16.safetensors.index.json",
+    ".bin",
+    ".fp16.bin",
+];
+
+/// Gives the parameters of `module` their values by name.
+pub(crate) fn fill(module: &mut impl Module, mut tensors: BTreeMap<String, Tensor>) {
+    for (name, parameter) in module.named_parameters_mut() {
+        if let Some(tensor) = tensors.remove(&name) {
+            parameter.set(tensor);
+        }
+    }
+}

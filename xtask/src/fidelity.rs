@@ -1,0 +1,124 @@
+//! `cargo xtask fidelity FOLDER`: a full-size model against diffusers, stage by stage.
+//!
+//! FOLDER was written by `tools/reference/full_size.py`: a model of random weights, and inputs and
+//! answers of every stage. What is printed is a row of `docs/FIDELITY.md` for each stage.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use aquatint_checkpoint::Weights;
+use aquatint_pipeline::{
+    Components, GenerateRequest, LoadOptions, ModelSource, Picture, text_to_image,
+};
+use aquatint_tensor::{Precision, Tensor};
+
+/// Options of `cargo xtask fidelity`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What full_size.py wrote.
+    folder: PathBuf,
+    /// Form products of bf16 numbers.
+    #[arg(long)]
+    bf16: bool,
+    /// Only the stages, not the picture.
+    #[arg(long)]
+    stages: bool,
+}
+
+/// The largest error of a stage in f32, relative to its answer: ‖ours − theirs‖ / ‖theirs‖.
+const ALLOWED: f64 = 1e-4;
+/// The least likeness of the pictures in f32, in dB.
+const ALIKE: f64 = 50.0;
+
+/// Loads, compares, prints.
+pub fn run(args: Args) -> Result<()> {
+    let reference = Weights::open(args.folder.join("reference.safetensors"))?;
+    let precision = if args.bf16 { Precision::Bf16 } else { Precision::F32 };
+    let start = Instant::now();
+    let source = ModelSource::folder(args.folder.join("model"))?;
+    let components = Components::load(&source, &LoadOptions { precision, ..Default::default() })?;
+    let family = text(&reference, "family")?;
+    println!("{family}, {precision:?}, loaded in {:.1} s", start.elapsed().as_secs_f64());
+    println!("| stage | relative error | largest | seconds |\n|---|---|---|---|");
+
+    let mut worst: f64 = 0.0;
+    let mut stage = |name: &str, answer: &dyn Fn() -> Result<Tensor>| -> Result<()> {
+        let start = Instant::now();
+        let ours = answer()?;
+        let seconds = start.elapsed().as_secs_f64();
+        let (error, largest) = compare(&ours, &reference.get(name)?)?;
+        worst = worst.max(error);
+        println!("| {name} | {error:.1e} | {largest:.1e} | {seconds:.2} |");
+        Ok(())
+    };
+    let picture = |name: &str| -> Result<Tensor> { Ok(reference.get(name)?.from_nchw()) };
+    let Components { text_encoder, unet, vae, .. } = &components;
+    let scale = vae.config().scaling_factor as f32;
+    stage("context", &|| {
+        let ids: Vec<u32> = reference.get("ids")?.to_vec().iter().map(|&id| id as u32).collect();
+        let prompt = text(&reference, "prompt")?;
+        if components.tokenizer.encode(&prompt) != ids {
+            bail!("`{prompt}` has other ids here than in transformers");
+        }
+        Ok(text_encoder.context(&ids, 1))
+    })?;
+    stage("unet", &|| {
+        let timestep = reference.get("timestep")?.to_vec();
+        Ok(unet.forward(&picture("sample")?, &timestep, &reference.get("context")?).to_nchw())
+    })?;
+    stage("decoded", &|| Ok(vae.decode(&picture("latents")?.scale(1.0 / scale)).to_nchw()))?;
+    stage("encoded", &|| Ok(vae.encode(&picture("image")?).mode().scale(scale).to_nchw()))?;
+
+    let psnr = if args.stages { f64::INFINITY } else { picture_psnr(&components, &reference)? };
+    if !args.stages {
+        println!("| picture, PSNR | {psnr:.1} dB | | |");
+    }
+    if !args.bf16 && (worst > ALLOWED || psnr < ALIKE) {
+        bail!("more than {ALLOWED:e} from diffusers, or less than {ALIKE} dB alike");
+    }
+    Ok(())
+}
+
+/// How like diffusers' picture ours is, from the same prompt and seed.
+fn picture_psnr(components: &Components, reference: &Weights) -> Result<f64> {
+    let theirs = reference.get("picture")?;
+    let &[1, 3, height, width] = theirs.shape() else { bail!("no picture: {:?}", theirs.shape()) };
+    let request = GenerateRequest {
+        prompt: text(reference, "prompt")?,
+        negative_prompt: text(reference, "negative_prompt")?,
+        seed: number(reference, "seed")?,
+        steps: number(reference, "steps")?,
+        guidance_scale: number(reference, "guidance_scale")?,
+        width: Some(width),
+        height: Some(height),
+        ..Default::default()
+    };
+    let ours = text_to_image(components, &request, &mut ())?;
+    let theirs = Picture::from_images(&theirs.scale(2.0).add_scalar(-1.0).from_nchw());
+    let squares = ours[0].rgb.iter().zip(&theirs[0].rgb);
+    let squares: f64 = squares.map(|(&a, &b)| f64::from(a.abs_diff(b)).powi(2)).sum();
+    let mean = squares / ours[0].rgb.len() as f64;
+    Ok(10.0 * (255.0f64.powi(2) / mean).log10())
+}
+
+/// ‖ours − theirs‖ / ‖theirs‖, and the largest difference relative to the largest value.
+fn compare(ours: &Tensor, theirs: &Tensor) -> Result<(f64, f64)> {
+    if ours.shape() != theirs.shape() {
+        bail!("{:?} here, {:?} in diffusers", ours.shape(), theirs.shape());
+    }
+    let difference = ours.sub(theirs);
+    let error = (difference.sum_of_squares() / theirs.sum_of_squares()).sqrt();
+    Ok((error, f64::from(difference.max_abs() / theirs.max_abs())))
+}
+
+fn text(reference: &Weights, key: &str) -> Result<String> {
+    let found = reference.metadata(key).map(str::to_owned);
+    found.with_context(|| format!("reference.safetensors does not say its {key}"))
+}
+
+fn number<T: FromStr>(reference: &Weights, key: &str) -> Result<T> {
+    let written = text(reference, key)?;
+    written.parse().ok().with_context(|| format!("{key} = {written} is no such number"))
+}
