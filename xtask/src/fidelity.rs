@@ -55,7 +55,6 @@ pub fn run(args: Args) -> Result<()> {
     };
     let picture = |name: &str| -> Result<Tensor> { Ok(reference.get(name)?.from_nchw()) };
     let Components { text_encoder, unet, vae, .. } = &components;
-    let scale = vae.config().scaling_factor as f32;
     stage("context", &|| {
         let ids: Vec<u32> = reference.get("ids")?.to_vec().iter().map(|&id| id as u32).collect();
         let prompt = text(&reference, "prompt")?;
@@ -68,8 +67,10 @@ pub fn run(args: Args) -> Result<()> {
         let timestep = reference.get("timestep")?.to_vec();
         Ok(unet.forward(&picture("sample")?, &timestep, &reference.get("context")?).to_nchw())
     })?;
-    stage("decoded", &|| Ok(vae.decode(&picture("latents")?.scale(1.0 / scale)).to_nchw()))?;
-    stage("encoded", &|| Ok(vae.encode(&picture("image")?).mode().scale(scale).to_nchw()))?;
+    stage("decoded", &|| Ok(vae.decode(&vae.config().unscaled(&picture("latents")?)).to_nchw()))?;
+    stage("encoded", &|| {
+        Ok(vae.config().scaled(&vae.encode(&picture("image")?).mode()).to_nchw())
+    })?;
 
     let psnr = if args.stages { f64::INFINITY } else { picture_psnr(&components, &reference)? };
     if !args.stages {

@@ -122,11 +122,10 @@ pub fn denoise(
 /// If the latents, or what the autoencoder makes of them, are not finite.
 pub fn decode(components: &Components, latents: &Tensor) -> Result<Vec<Picture>, GenerateError> {
     let finite = |x: Tensor| if x.finite() { Ok(x) } else { Err(GenerateError::NotFinite) };
-    let scale = (1.0 / components.config.vae.scaling_factor) as f32;
     let mut pictures = Vec::with_capacity(latents.dim(0));
     // One by one, because this is where most of the memory goes.
     for n in 0..latents.dim(0) {
-        let latents = finite(latents.narrow_rows(n, 1).scale(scale))?;
+        let latents = finite(components.config.vae.unscaled(&latents.narrow_rows(n, 1)))?;
         let image = finite(components.vae.decode(&latents))?;
         pictures.extend(Picture::from_images(&image));
     }

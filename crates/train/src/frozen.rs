@@ -13,9 +13,13 @@ use crate::error::TrainError;
 /// What can be said about the configuration before anything is loaded.
 pub fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
     let DiffusionTask { variants_per_image, empty_captions, sample_steps, .. } = config.task;
+    let drafts = config.task.draft_batch_size;
     let wrong = |message: String| Err(TrainError::Data(message));
     if !(1..=COLOURS.len()).contains(&variants_per_image) {
         return wrong(format!("`task.variants_per_image` is {variants_per_image}, not 1 to 10"));
+    }
+    if drafts > 1 << 16 {
+        return wrong(format!("`task.draft_batch_size` is {drafts}; it must be at most 65536"));
     }
     if !(0.0..=1.0).contains(&empty_captions) {
         return wrong(format!("`task.empty_captions` is {empty_captions}, not 0 to 1"));
@@ -62,6 +66,16 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
     if !size.is_multiple_of(factor) {
         return Err(TrainError::Data(format!(
             "`data.size` is {size}; for the autoencoder in {} it must be a multiple of {factor}",
+            folder.display()
+        )));
+    }
+
+    let side = size / factor;
+    if let Some(draft) = config.model.unet.draft.as_ref().filter(|draft| draft.size != side) {
+        return Err(TrainError::Data(format!(
+            "`model.unet.draft.size` is {}; for pictures of {size} pixels and the autoencoder in \
+             {} it must be {side}",
+            draft.size,
             folder.display()
         )));
     }

@@ -79,8 +79,7 @@ pub fn backgrounds(drawing: &Drawing, variants: usize) -> Vec<usize> {
 
 /// The means of the posteriors of these views, scaled: `[N, h, w, C]`.
 pub fn encode_views(views: &[View<'_>], size: usize, vae: &AutoencoderKL) -> Tensor {
-    let scale = vae.config().scaling_factor as f32;
-    vae.encode(&batch(views, size, size)).mode().scale(scale)
+    vae.config().scaled(&vae.encode(&batch(views, size, size)).mode())
 }
 
 fn shape(size: usize, vae: &AutoencoderKL) -> [usize; 3] {

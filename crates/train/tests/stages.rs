@@ -85,6 +85,22 @@ fn a_model_from_nothing() {
     assert_eq!((pictures[0].width, pictures[0].height), (64, 64));
 
     goes_on_from_those_weights(&place);
+    the_text_encoder_learns_if_asked(&place);
+}
+
+/// The text encoder stays to the bit as it was, or changes if the configuration says so.
+fn the_text_encoder_learns_if_asked(place: &Place) {
+    let weights = || fs::read(place.path("model/text_encoder/model.safetensors")).expect("weights");
+    let run = |name: &str, key: &str| {
+        let config = place.config(Stage::Diffusion, name, 2);
+        let text = fs::read_to_string(&config).expect("a configuration");
+        fs::write(&config, text.replace("[task]", &format!("[task]{key}"))).expect("a file");
+        let before = weights();
+        trained(Stage::Diffusion, &config);
+        before != weights()
+    };
+    assert!(!run("frozen", ""), "a frozen text encoder changed");
+    assert!(run("both", "\ntrain_text_encoder = true"), "the text encoder learned nothing");
 }
 
 /// Another run that begins with the weights of the model says so on the card.

@@ -113,12 +113,13 @@ fn config(stage: Stage, root: &str, run: &str, steps: u64) -> String {
              num_attention_heads = 2\nprojection_dim = 8\nimage_size = 16\npatch_size = 8\n"
         }
         Stage::Diffusion => {
-            "[task]\nvariants_per_image = 3\nempty_captions = 0.1\nguidance_scale = 2.0\n\
+            "[task]\nvariants_per_image = 3\ndraft_batch_size = 4\nempty_captions = 0.1\nguidance_scale = 2.0\n\
              sample_steps = 3\nprompts = [\"drawn emoji of red circle\", \"\"]\n\
              [model.unet]\nsample_size = 16\nblock_out_channels = [8, 16]\n\
              down_block_types = [\"DownBlock2D\", \"CrossAttnDownBlock2D\"]\n\
              up_block_types = [\"CrossAttnUpBlock2D\", \"UpBlock2D\"]\nlayers_per_block = 1\n\
              cross_attention_dim = 16\nattention_head_dim = 2\nnorm_num_groups = 4\n\
+             [model.unet.draft]\ntokens = 16\ntoken_channels = 2\nhidden_size = 8\nsize = 16\n\
              [model.scheduler]\nbeta_schedule = \"scaled_linear\"\nbeta_start = 0.00085\n\
              beta_end = 0.012\n"
         }
