@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use aquatint_tensor::Tensor;
+use half::{bf16, f16};
 
 use crate::container::open_shards;
 use crate::encoding::{Encoding, gather};
@@ -120,6 +121,35 @@ impl Weights {
             values = gather(&values, &entry.shape, strides);
         }
         Ok(Tensor::new(values, &entry.shape))
+    }
+
+    /// A tensor as [`Weights::get`], but numbers of 16 bits stay as they are: half the memory.
+    ///
+    /// # Errors
+    /// As those of [`Weights::get`].
+    pub fn get_stored(&self, name: &str) -> Result<Tensor, LoadError> {
+        let entry = self.entry(name)?;
+        let shape = &entry.shape;
+        Ok(match entry.dtype.as_str() {
+            "F16" => Tensor::from_f16(self.halves(entry, f16::from_le_bytes)?, shape),
+            "BF16" => Tensor::from_bf16(self.halves(entry, bf16::from_le_bytes)?, shape),
+            _ => return self.get(name),
+        })
+    }
+
+    fn halves<T: Copy>(
+        &self,
+        entry: &Entry,
+        number: impl Fn([u8; 2]) -> T,
+    ) -> Result<Vec<T>, LoadError> {
+        let mut values = Vec::with_capacity(entry.bytes.len() / 2);
+        self.chunks(entry, 2, |chunk| {
+            values.extend(chunk.as_chunks().0.iter().map(|&two| number(two)));
+        })?;
+        Ok(match &entry.strides {
+            Some(strides) => gather(&values, &entry.shape, strides),
+            None => values,
+        })
     }
 
     /// A tensor of integers or of truth values, such as a counter of steps, in row-major order.

@@ -37,7 +37,8 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     machine::start_threads(args.threads)?;
 
     let mut clock = Clock::new();
-    let options = LoadOptions { precision: args.dtype.into(), parts: args.parts.replaced() };
+    let (precision, parts) = (args.dtype.into(), args.parts.replaced());
+    let options = LoadOptions { precision, parts, trainable: false };
     let components = Components::load(&source, &options)?;
     clock.stage("load");
     let job = Job { args, request: &request, size, target, components: &components };

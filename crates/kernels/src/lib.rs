@@ -23,6 +23,7 @@ pub mod layer_norm;
 pub mod loss;
 mod math;
 mod microkernel;
+mod numbers;
 pub mod optimizer;
 pub mod parallel;
 pub mod reduce;
@@ -30,6 +31,10 @@ mod scratch;
 #[cfg(test)]
 mod testing;
 pub mod upsample;
+mod weight;
+
+pub use numbers::Numbers;
+pub use weight::Weight;
 
 /// The type in which products are formed. Sums are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@
 //! than the packing. What a buffer holds when it is taken is unspecified.
 
 use rayon::prelude::*;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 /// One cache line: gives the buffers their alignment.
@@ -16,11 +17,40 @@ const KEPT: usize = 48;
 
 static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
-/// A buffer of words, aligned to a cache line; goes back to the pool when dropped.
-pub(crate) struct Scratch {
+/// Words from the beginning of a cache line on.
+pub(crate) struct Lines {
     lines: Vec<Line>,
     len: usize,
 }
+
+impl Lines {
+    /// `len` zeros, to be kept: what is dropped is freed.
+    pub fn zeros(len: usize) -> Self {
+        Self { lines: vec![Line([0; 16]); len.div_ceil(16)], len }
+    }
+
+    /// The words.
+    pub fn words(&self) -> &[u32] {
+        // SAFETY: `Line` is 16 words without padding, and `len` words fit in the lines.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+
+    /// The words, to write.
+    pub fn words_mut(&mut self) -> &mut [u32] {
+        // SAFETY: as for `words`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+
+    /// The words as f32, to write.
+    pub fn floats_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as for `words_mut`; u32 and f32 have one size and alignment, and every bit
+        // pattern is an f32.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// A buffer of words that goes back to the pool when dropped.
+pub(crate) struct Scratch(Lines);
 
 impl Scratch {
     /// A buffer of `len` words with unspecified contents.
@@ -44,26 +74,20 @@ impl Scratch {
         if lines.len() < needed {
             lines = vec![Line([0; 16]); needed.next_power_of_two().min(needed + (1 << 16))];
         }
-        Self { lines, len }
+        Self(Lines { lines, len })
     }
+}
 
-    /// The words.
-    pub fn words(&self) -> &[u32] {
-        // SAFETY: `Line` is 16 words without padding, and `len` words fit in the lines.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+impl Deref for Scratch {
+    type Target = Lines;
+    fn deref(&self) -> &Lines {
+        &self.0
     }
+}
 
-    /// The words, to write.
-    pub fn words_mut(&mut self) -> &mut [u32] {
-        // SAFETY: as for `words`, and the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
-    }
-
-    /// The words as f32, to write.
-    pub fn floats_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as for `words_mut`; u32 and f32 have one size and alignment, and every bit
-        // pattern is an f32.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Lines {
+        &mut self.0
     }
 }
 
@@ -71,7 +95,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         if pool.len() < KEPT {
-            pool.push(std::mem::take(&mut self.lines));
+            pool.push(std::mem::take(&mut self.0.lines));
         }
     }
 }

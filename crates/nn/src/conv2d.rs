@@ -1,6 +1,6 @@
 //! Convolution layer.
 
-use aquatint_tensor::{Conv2dOptions, Tensor};
+use aquatint_tensor::{Conv2dOptions, Tensor, Use};
 
 use crate::{Bias, Init, Module, Param};
 
@@ -19,11 +19,8 @@ impl Conv2d {
     /// A convolution from `inputs` to `outputs` channels, with a bias.
     pub fn new(inputs: usize, outputs: usize, kernel: usize, options: Conv2dOptions) -> Self {
         let init = Init::kaiming_uniform(inputs * kernel * kernel);
-        Self {
-            weight: Param::new(&[outputs, inputs, kernel, kernel], init),
-            bias: Bias::Yes.param(outputs, init),
-            options,
-        }
+        let weight = Param::new(&[outputs, inputs, kernel, kernel], init).used_as(Use::Conv2d);
+        Self { weight, bias: Bias::Yes.param(outputs, init), options }
     }
 
     /// A 3×3 convolution that keeps the size of the picture.

@@ -1,6 +1,6 @@
 //! A table of vectors.
 
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{Tensor, Use};
 
 use crate::{Init, Module, Param};
 
@@ -15,7 +15,7 @@ impl Embedding {
     /// A table of `ids` vectors that begin as Gaussian noise of standard deviation `std`
     /// (PyTorch's default is 1).
     pub fn new(ids: usize, channels: usize, std: f32) -> Self {
-        Self { weight: Param::new(&[ids, channels], Init::Normal(std)) }
+        Self { weight: Param::new(&[ids, channels], Init::Normal(std)).used_as(Use::Table) }
     }
 
     /// The vectors of `ids` → `prefix + [channels]`, where `prefix` is the shape of the ids.

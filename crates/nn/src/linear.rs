@@ -1,6 +1,6 @@
 //! Fully connected layer.
 
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{Tensor, Use};
 
 use crate::{Init, Module, Param};
 
@@ -32,7 +32,8 @@ impl Linear {
     /// A layer from `inputs` to `outputs` channels.
     pub fn new(inputs: usize, outputs: usize, bias: Bias) -> Self {
         let init = Init::kaiming_uniform(inputs);
-        Self { weight: Param::new(&[outputs, inputs], init), bias: bias.param(outputs, init) }
+        let weight = Param::new(&[outputs, inputs], init).used_as(Use::Linear);
+        Self { weight, bias: bias.param(outputs, init) }
     }
 
     /// The same layer whose weight begins as `init`, and whose bias begins at zero.

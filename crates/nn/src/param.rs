@@ -1,6 +1,6 @@
 //! A weight that knows its shape before it has a value.
 
-use aquatint_tensor::{Precision, Tensor};
+use aquatint_tensor::{Precision, Tensor, Use};
 
 use crate::Init;
 
@@ -12,13 +12,33 @@ pub struct Param {
     value: Option<Tensor>,
     tracked: bool,
     precision: Precision,
+    used: Use,
 }
 
 impl Param {
     /// An empty parameter. Nothing of the size of `shape` is allocated.
     pub fn new(shape: &[usize], init: Init) -> Self {
         let precision = Precision::default();
-        Self { shape: shape.to_vec(), init, value: None, tracked: false, precision }
+        let used = Use::Any;
+        Self { shape: shape.to_vec(), init, value: None, tracked: false, precision, used }
+    }
+
+    /// Says what the parameter does in its layer.
+    pub fn used_as(mut self, used: Use) -> Self {
+        self.used = used;
+        self
+    }
+
+    /// Makes the parameter ready for inference: see [`Tensor::prepared`]. It cannot be trained
+    /// or saved afterwards.
+    ///
+    /// # Panics
+    /// If it was never filled, or a gradient with respect to it is wanted.
+    #[track_caller]
+    pub fn prepare(&mut self) {
+        assert!(!self.tracked, "a parameter that is trained cannot be prepared");
+        let value = self.value.take().expect("it was filled");
+        self.value = Some(value.prepared(self.used));
     }
 
     /// The shape, filled or not.

@@ -10,7 +10,7 @@ use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::Precision;
 
-use crate::parts::{Parts, fill};
+use crate::parts::Parts;
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
 use crate::{ModelConfig, ModelError, ModelSource, Tokenizer};
 
@@ -26,6 +26,9 @@ pub struct LoadOptions {
     /// Files with the weights of single parts, which are taken in place of the model's: `"unet"`,
     /// `"vae"` or `"text_encoder"` → the file.
     pub parts: BTreeMap<&'static str, PathBuf>,
+    /// Keep all weights in f32, for training and saving. Otherwise they are prepared for drawing:
+    /// in no more bits than in the file, in the form in which products read them.
+    pub trainable: bool,
 }
 
 /// A model: five parts, as diffusers divides it.
@@ -63,7 +66,7 @@ impl Components {
         let config = ModelConfig::read(source)?;
         let tokenizer = tokenizer(source, TOKENIZER, &config.text_encoder)?;
         check_vocabulary(source, &tokenizer, &config)?;
-        let parts = Parts { source, replaced: &options.parts };
+        let parts = Parts { source, options };
 
         let part = config.text_encoder_part();
         let mut text_encoder = TextEncoder::new(&config.text_encoder, parts.has_projection(part)?);
@@ -81,12 +84,6 @@ impl Components {
         let mut vae = AutoencoderKL::new(&config.vae);
         parts.fill(config.vae_part(), &mut vae)?;
 
-        text_encoder.set_precision(options.precision);
-        if let Some(second) = &mut second_encoder {
-            second.text_encoder.set_precision(options.precision);
-        }
-        unet.set_precision(options.precision);
-        vae.set_precision(options.precision);
         Ok(Self { tokenizer, text_encoder, second_encoder, unet, vae, config })
     }
 
@@ -94,7 +91,8 @@ impl Components {
     /// is written atomically, `model_index.json` last, so that a folder with one is complete.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, and if the weights were not loaded to be
+    /// [trainable](LoadOptions::trainable).
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> io::Result<()> {
         let folder = folder.as_ref();
         let (encoder, vae) = (self.config.text_encoder_part(), self.config.vae_part());
@@ -146,7 +144,10 @@ pub fn load_module(module: &mut impl Module, weights: &Weights) -> Result<(), Lo
     let parameters = module.named_parameters();
     let wanted: Vec<_> =
         parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec())).collect();
-    fill(module, resolve(weights, &wanted)?);
+    let mut found = resolve(weights, &wanted)?;
+    for (name, parameter) in module.named_parameters_mut() {
+        parameter.set(found.remove(&name).expect("each name was resolved"));
+    }
     Ok(())
 }
 
@@ -158,6 +159,10 @@ pub fn save_module(path: &Path, module: &impl Module, dtype: DType) -> io::Resul
     let parameters = module.named_parameters();
     let tensors: Vec<_> =
         parameters.iter().map(|(name, p)| (name.clone(), p.value().clone())).collect();
+    if tensors.iter().any(|(_, tensor)| tensor.numbers().is_none()) {
+        let reason = "the weights were prepared for drawing; load them to be trainable";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+    }
     // transformers refuses files that do not say for whom they were written.
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     save(path, &tensors, dtype, &metadata)

@@ -1,22 +1,19 @@
 //! The weights of one part of a model, wherever they are.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use aquatint_checkpoint::naming::{Layout, Plan, shapes};
-use aquatint_checkpoint::{LoadError, LoadReport, Weights, resolve};
+use aquatint_checkpoint::{LoadError, LoadReport, Weights};
 use aquatint_nn::{Module, ModuleExt};
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{Tensor, release_idle_memory};
 use serde_json::{Map, Value};
 
-use crate::{ModelError, ModelSource};
+use crate::{LoadOptions, ModelError, ModelSource};
 
 /// The weights of a model, some of them perhaps replaced by files of their own.
 pub(crate) struct Parts<'a> {
     /// The model.
     pub source: &'a ModelSource,
-    /// Part → the file that is taken in its place.
-    pub replaced: &'a BTreeMap<&'static str, PathBuf>,
+    /// How to load it.
+    pub options: &'a LoadOptions,
 }
 
 impl Parts<'_> {
@@ -31,11 +28,11 @@ impl Parts<'_> {
             "bert" => "text_encoder",
             other => other,
         };
-        if let Some(path) = self.replaced.get(called) {
+        if let Some(path) = self.options.parts.get(called) {
             return self.fill_from(&Weights::open(path)?, part, module);
         }
         match self.source {
-            ModelSource::File(file) => file.fill(part, module),
+            ModelSource::File(file) => file.fill(part, module, self.options),
             _ => self.fill_from(&self.weights(part)?, part, module),
         }
     }
@@ -76,8 +73,7 @@ impl Parts<'_> {
             .collect();
         let report = LoadReport::of(weights, &wanted);
         if report.is_empty() {
-            fill(module, resolve(weights, &wanted)?);
-            return Ok(());
+            return Ok(fill(module, self.options, |name, _| weights.get_stored(name))?);
         }
         // Other people's names, or old ones.
         let config: Value = self.source.json(&format!("{part}/config.json"))?;
@@ -88,7 +84,9 @@ impl Parts<'_> {
             let file = weights.file().into();
             return Err(LoadError::Mismatch { file, report: Box::new(report) }.into());
         }
-        fill(module, Plan::new(&file, &layout).tensors(weights, part, &wanted)?);
+        let plan = Plan::new(&file, &layout);
+        plan.check(weights, part, &wanted)?;
+        fill(module, self.options, |name, shape| plan.tensor(weights, part, name, shape))?;
         Ok(())
     }
 }
@@ -103,11 +101,29 @@ const ENDINGS: [&str; 6] = [
     ".fp16.bin",
 ];
 
-/// Gives the parameters of `module` their values by name.
-pub(crate) fn fill(module: &mut impl Module, mut tensors: BTreeMap<String, Tensor>) {
+/// Gives the parameters of `module`, one after the other, the values that `get` has for a name and
+/// a shape.
+pub(crate) fn fill<E>(
+    module: &mut impl Module,
+    options: &LoadOptions,
+    mut get: impl FnMut(&str, &[usize]) -> Result<Tensor, E>,
+) -> Result<(), E> {
+    module.set_precision(options.precision);
     for (name, parameter) in module.named_parameters_mut() {
-        if let Some(tensor) = tensors.remove(&name) {
-            parameter.set(tensor);
+        let value = get(&name, parameter.shape())?;
+        if options.trainable {
+            parameter.set(value.in_f32());
+            continue;
+        }
+        parameter.set(value);
+        parameter.prepare();
+        // What it was prepared from would wait for another tensor of its size.
+        if parameter.count() >= LARGE {
+            release_idle_memory();
         }
     }
+    Ok(())
 }
+
+/// A parameter of this many numbers is worth giving memory back for.
+const LARGE: usize = 1 << 20;

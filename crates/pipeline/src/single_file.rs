@@ -8,10 +8,10 @@ use aquatint_checkpoint::{Detected, Family, Kind, Weights, detect};
 use aquatint_nn::{Module, ModuleExt};
 use serde_json::{Map, Value};
 
-use crate::ModelError;
 use crate::config::{INDEX, SCHEDULER_CONFIG};
 use crate::parts::fill;
 use crate::presets::preset;
+use crate::{LoadOptions, ModelError};
 
 /// An opened file, what it was found to be, and where each part's weights are in it.
 pub struct SingleFile {
@@ -63,7 +63,12 @@ impl SingleFile {
     }
 
     /// Fills the module of a part.
-    pub(crate) fn fill(&self, part: &str, module: &mut impl Module) -> Result<(), ModelError> {
+    pub(crate) fn fill(
+        &self,
+        part: &str,
+        module: &mut impl Module,
+        options: &LoadOptions,
+    ) -> Result<(), ModelError> {
         let parameters = module.named_parameters();
         let wanted: Vec<_> =
             parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec())).collect();
@@ -71,7 +76,8 @@ impl SingleFile {
             let reason = format!("is {}", self.found.sentence());
             return Err(ModelError::NoModel { file: self.path().into(), reason });
         }
-        fill(module, self.plan.tensors(&self.weights, part, &wanted)?);
+        self.plan.check(&self.weights, part, &wanted)?;
+        fill(module, options, |name, shape| self.plan.tensor(&self.weights, part, name, shape))?;
         Ok(())
     }
 }

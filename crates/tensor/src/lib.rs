@@ -11,12 +11,14 @@ pub mod gradcheck;
 mod ops;
 mod pool;
 pub mod rng;
+mod storage;
 mod tape;
 mod tensor;
 
-pub use aquatint_kernels::{Precision, cpu, optimizer};
+pub use aquatint_kernels::{Numbers, Precision, cpu, optimizer};
 pub use ops::{Conv2dOptions, Mask};
 pub use pool::release as release_idle_memory;
 pub use rng::{Rng, RngKind};
+pub use storage::Use;
 pub use tape::Grads;
 pub use tensor::Tensor;

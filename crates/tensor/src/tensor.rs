@@ -6,13 +6,17 @@ use std::sync::Arc;
 use aquatint_kernels::Precision;
 
 use crate::pool::Buffer;
+use crate::storage::Storage;
 use crate::tape::{Node, Track};
 
 /// A contiguous array of f32 numbers with a shape. Cloning is cheap: the numbers are shared.
+///
+/// A weight that is only used, not trained, may be stored in other ways: see
+/// [`Tensor::prepared`].
 #[derive(Clone)]
 pub struct Tensor {
     shape: Arc<[usize]>,
-    data: Arc<Buffer>,
+    data: Arc<Storage>,
     track: Option<Track>,
     precision: Precision,
 }
@@ -30,7 +34,15 @@ impl Tensor {
     #[track_caller]
     pub(crate) fn from_buffer(data: Buffer, shape: &[usize]) -> Self {
         assert_eq!(data.len(), volume(shape), "{} numbers cannot have shape {shape:?}", data.len());
+        Self::from_storage(Storage::Plain(data), shape)
+    }
+
+    pub(crate) fn from_storage(data: Storage, shape: &[usize]) -> Self {
         Self { shape: shape.into(), data: Arc::new(data), track: None, precision: Precision::F32 }
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.data
     }
 
     /// Zeros.
@@ -76,36 +88,50 @@ impl Tensor {
 
     /// How many numbers there are.
     pub fn len(&self) -> usize {
-        self.data.len()
+        self.shape.iter().product()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
+        self.len() == 0
     }
 
     /// The numbers in row-major order.
+    ///
+    /// # Panics
+    /// If this is a [prepared](Tensor::prepared) weight.
+    #[track_caller]
     pub fn to_vec(&self) -> Vec<f32> {
-        self.data.to_vec()
+        match self.widened() {
+            None => self.data().to_vec(),
+            Some(wide) => wide.data().to_vec(),
+        }
     }
 
     /// The only number of a tensor that holds one.
     #[track_caller]
     pub fn item(&self) -> f32 {
         assert_eq!(self.len(), 1, "item() of a tensor of shape {:?}", self.shape);
-        self.data[0]
+        self.data()[0]
     }
 
+    #[track_caller]
     pub(crate) fn data(&self) -> &[f32] {
-        &self.data
+        match &*self.data {
+            Storage::Plain(data) => data,
+            other => panic!("the numbers of shape {:?} are {}", self.shape, other.what()),
+        }
     }
 
     /// The numbers, to be changed: copied first if anyone else holds them.
     pub(crate) fn data_mut(&mut self) -> &mut [f32] {
         if Arc::get_mut(&mut self.data).is_none() {
-            self.data = Arc::new(Buffer::copy_of(&self.data));
+            self.data = Arc::new(Storage::Plain(Buffer::copy_of(self.data())));
         }
-        Arc::get_mut(&mut self.data).expect("just made unique")
+        match Arc::get_mut(&mut self.data).expect("just made unique") {
+            Storage::Plain(data) => data,
+            other => panic!("numbers to be changed are {}", other.what()),
+        }
     }
 
     /// The same numbers under another shape of the same size. Differentiable.
@@ -163,6 +189,21 @@ impl Tensor {
         Self::from_buffer(data, shape).with_backward(inputs, backward)
     }
 
+    /// The result of an operation with a prepared weight on `inputs`.
+    ///
+    /// # Panics
+    /// If a gradient is wanted.
+    #[track_caller]
+    pub(crate) fn without_backward<const N: usize>(
+        inputs: [Option<&Tensor>; N],
+        shape: &[usize],
+        data: Buffer,
+    ) -> Self {
+        let tracked = inputs.into_iter().flatten().any(Tensor::is_tracked);
+        assert!(!tracked, "no gradient flows through a prepared weight");
+        Self::from_buffer(data, shape)
+    }
+
     /// This result of an operation on `inputs`, with its way back as in [`Tensor::from_op`]:
     /// for operations whose backward needs their result.
     pub(crate) fn with_backward<const N: usize>(
@@ -184,7 +225,10 @@ fn volume(shape: &[usize]) -> usize {
 
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.data[..self.len().min(8)];
+        let Storage::Plain(data) = &*self.data else {
+            return write!(f, "Tensor{:?} ({})", self.shape, self.data.what());
+        };
+        let shown = &data[..self.len().min(8)];
         let more = if self.len() > shown.len() { ", …" } else { "" };
         write!(f, "Tensor{:?} {shown:?}{more}", self.shape)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{Numbers, Tensor};
 
 use super::binding::Binding;
 use super::layout::Layout;
@@ -79,31 +79,25 @@ impl Plan {
         report
     }
 
-    /// Exactly the tensors that a part's model wants, by our names, in f32.
+    /// Whether the file has exactly the tensors that a part's model wants.
     ///
     /// # Errors
-    /// If the file does not fit, or a tensor cannot be read.
-    pub fn tensors(
+    /// If it has not.
+    pub fn check(
         &self,
         weights: &Weights,
         part: &str,
         wanted: &[(String, Vec<usize>)],
-    ) -> Result<BTreeMap<String, Tensor>, LoadError> {
+    ) -> Result<(), LoadError> {
         let report = self.report(&shapes(weights.manifest()), part, wanted);
-        if !report.is_empty() {
-            return Err(LoadError::Mismatch {
-                file: weights.file().into(),
-                report: Box::new(report),
-            });
+        if report.is_empty() {
+            return Ok(());
         }
-        let made = wanted.iter().map(|(name, shape)| {
-            let tensor = self.tensor(weights, part, name, shape)?;
-            Ok((name.clone(), tensor))
-        });
-        made.collect()
+        Err(LoadError::Mismatch { file: weights.file().into(), report: Box::new(report) })
     }
 
-    /// One of the tensors of [`Plan::tensors`], after [`Plan::report`] had nothing to say.
+    /// One of the tensors that a part's model wants, after [`Plan::check`] had nothing to say.
+    /// Numbers of 16 bits stay as they are.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -120,21 +114,20 @@ impl Plan {
     ) -> Result<Tensor, LoadError> {
         let binding = self.bound.get(part).and_then(|bound| bound.get(name));
         let binding = binding.unwrap_or_else(|| panic!("the file has no `{part}.{name}`"));
-        let stored = weights.get(&binding.stored)?;
-        if stored.shape() == shape && binding.keeps_bytes() {
-            return Ok(stored);
+        let stored = weights.get_stored(&binding.stored)?;
+        let found = stored.shape();
+        if !binding.shape(found).is_some_and(|made| same_but_for_ones(&made, shape)) {
+            panic!("`{part}.{name}` {shape:?} cannot be made of `{}` {found:?}", binding.stored);
         }
-        match binding.load(&stored.to_vec(), stored.shape()) {
-            Some((values, made)) if same_but_for_ones(&made, shape) => {
-                Ok(Tensor::new(values, shape))
-            }
-            made => panic!(
-                "`{part}.{name}` {shape:?} cannot be made of `{}` {:?}, only {:?}",
-                binding.stored,
-                stored.shape(),
-                made.map(|(_, shape)| shape)
-            ),
+        if binding.keeps_bytes() {
+            return Ok(stored.reshape(shape));
         }
+        let fits = "the shape was compared above";
+        Ok(match stored.numbers().expect("it was just read") {
+            Numbers::F32(x) => Tensor::new(binding.load(x, found).expect(fits).0, shape),
+            Numbers::F16(x) => Tensor::from_f16(binding.load(x, found).expect(fits).0, shape),
+            Numbers::Bf16(x) => Tensor::from_bf16(binding.load(x, found).expect(fits).0, shape),
+        })
     }
 }
 

@@ -36,8 +36,24 @@ pub(super) fn run(
     bias: Option<&[f32]>,
     y: &mut [f32],
 ) {
-    s.check([x.len(), w.len(), y.len()]);
-    if y.is_empty() || w.is_empty() {
+    let [_, len, _] = s.lengths();
+    assert_eq!(w.len(), len, "elements of w for {s:?}");
+    run_with(isa, precision, s, x, &Weight { w, c: s.c, taps: s.taps() }, bias, y);
+}
+
+/// `y = conv2d(x, right) + bias`.
+pub(super) fn run_with(
+    isa: Isa,
+    precision: Precision,
+    s: &Conv2dShape,
+    x: &[f32],
+    right: &impl RightPanels,
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let [x_len, w_len, y_len] = s.lengths();
+    assert_eq!([x.len(), y.len()], [x_len, y_len], "elements of x and y for {s:?}");
+    if y.is_empty() || w_len == 0 {
         return y.chunks_exact_mut(s.o.max(1)).for_each(|y| match bias {
             Some(bias) => y.copy_from_slice(bias),
             None => y.fill(0.0),
@@ -49,13 +65,13 @@ pub(super) fn run(
         let parts = y.par_chunks_mut(at_once * y_len).zip(x.par_chunks(at_once * x_len));
         return parts.with_max_len(1).for_each(|(y, x)| {
             let part = Conv2dShape { n: y.len() / y_len, ..*s };
-            run(isa, precision, &part, x, w, bias, y);
+            run_with(isa, precision, &part, x, right, bias, y);
         });
     }
     let [oh, ow] = s.output();
     let [kh, kw] = s.kernel;
-    let [top, _, left, right] = s.padding;
-    let source = Source::new(isa, precision, x, [s.h, s.w, s.c], [left, right], kw);
+    let [top, _, left, after] = s.padding;
+    let source = Source::new(isa, precision, x, [s.h, s.w, s.c], [left, after], kw);
     let tap = |t: usize| [t / kw, t % kw].map(|k| k as isize);
     let windows = Windows {
         source: &source,
@@ -78,5 +94,5 @@ pub(super) fn run(
     };
     // SAFETY: a window stays within the source's padded rows, or sees its zeros; results are the
     // pixels of y, `o` elements each.
-    unsafe { product.run(&windows, &Weight { w, c: s.c, taps: kh * kw }) };
+    unsafe { product.run(&windows, right) };
 }

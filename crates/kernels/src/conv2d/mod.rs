@@ -1,6 +1,7 @@
 //! 2-D convolution on channels-last rows, forward and both gradients.
 
 use crate::cpu::{self, Isa};
+use crate::gemm::packed::Packed;
 use crate::{Precision, gemm};
 
 mod forward;
@@ -97,6 +98,26 @@ pub fn conv2d(
         return gemm::linear(precision, x, w, bias, y, s.linear());
     }
     forward::run(cpu::isa(), precision, s, x, w, bias, y);
+}
+
+/// `y = conv2d(x, w) + bias` with a packed weight.
+#[track_caller]
+pub(crate) fn conv2d_packed(
+    packed: &Packed,
+    s: &Conv2dShape,
+    x: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    if let Some(bias) = bias {
+        assert_eq!(bias.len(), s.o, "elements of the bias for {s:?}");
+    }
+    let Packed { isa, precision, shape, .. } = *packed;
+    assert_eq!(shape, [s.o, s.c, s.taps()], "weight for {s:?}");
+    if s.is_linear() {
+        return gemm::linear::forward_with(isa, precision, x, packed, bias, y, s.linear());
+    }
+    forward::run_with(isa, precision, s, x, packed, bias, y);
 }
 
 /// The gradient of the input, from that of the output.

@@ -4,7 +4,7 @@ use super::Isa;
 use super::operand::Operand;
 use super::outer::{OuterProduct, Runs};
 use super::panels::{Straight, Transposed};
-use super::rows::{LeftRows, RowsProduct};
+use super::rows::{LeftRows, RightPanels, RowsProduct};
 use crate::Precision;
 use crate::microkernel::{Kernels, Run};
 
@@ -29,22 +29,36 @@ impl LeftRows for MatrixRows {
 }
 
 /// `out[m, n] = x[m, k] · w[n, k]ᵀ + bias[n]`.
-pub(super) fn forward(
+pub(crate) fn forward(
     isa: Isa,
     precision: Precision,
     x: &[f32],
     w: &[f32],
     bias: Option<&[f32]>,
     out: &mut [f32],
+    shape @ [_, k, n]: [usize; 3],
+) {
+    assert_eq!(w.len(), n * k);
+    forward_with(isa, precision, x, &Transposed { w, k }, bias, out, shape);
+}
+
+/// `out[m, n] = x[m, k] · right[k, n] + bias[n]`.
+pub(crate) fn forward_with(
+    isa: Isa,
+    precision: Precision,
+    x: &[f32],
+    right: &impl RightPanels,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
     [m, k, n]: [usize; 3],
 ) {
-    assert_eq!([x.len(), w.len(), out.len()], [m * k, n * k, m * n]);
+    assert_eq!([x.len(), out.len()], [m * k, m * n]);
     let x = Operand::rows(isa, precision, x, k);
     let left =
         MatrixRows { x: x.as_ptr(), x_stride: x.stride(), out: out.as_mut_ptr(), out_stride: n };
     let product = RowsProduct { isa, precision, rows: m, cols: n, taps: 1, merged: 1, k, bias };
     // SAFETY: `x` has m rows of k elements, `out` m rows of n.
-    unsafe { product.run(&left, &Transposed { w, k }) };
+    unsafe { product.run(&left, right) };
 }
 
 /// `dx[m, k] = dy[m, n] · w[n, k]`.

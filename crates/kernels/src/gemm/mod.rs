@@ -3,9 +3,10 @@
 use crate::Precision;
 use crate::cpu::{self, Isa};
 
-mod linear;
+pub(crate) mod linear;
 pub(crate) mod operand;
 pub(crate) mod outer;
+pub(crate) mod packed;
 mod panels;
 pub mod reference;
 pub(crate) mod rows;

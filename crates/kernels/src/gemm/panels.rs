@@ -2,8 +2,10 @@
 
 use super::rows::RightPanels;
 use super::transpose::transpose;
-use crate::bf16;
 use crate::cpu::Isa;
+use crate::microkernel::Kernels;
+use crate::scratch::Scratch;
+use crate::{Precision, bf16};
 
 /// `right[l, j] = w[j, l]` of a matrix with rows of `k`.
 pub(crate) struct Transposed<'a> {
@@ -34,6 +36,33 @@ impl RightPanels for Straight<'_> {
             out[..cols].copy_from_slice(&row[first..first + cols]);
         }
     }
+}
+
+/// A panel `[taps, k, stride]` of f32, which `fill` writes, as the micro-kernels read it: f32, f32
+/// rounded to bf16, or pairs of bf16.
+pub(crate) fn words(
+    isa: Isa,
+    precision: Precision,
+    [taps, k, stride]: [usize; 3],
+    panel: &mut [u32],
+    fill: impl FnOnce(&mut [f32]),
+) {
+    if Kernels::select(isa, precision).pairs {
+        let mut plain = Scratch::take(taps * k * stride);
+        fill(plain.floats_mut());
+        return pairs(isa, plain.floats_mut(), k, stride, panel);
+    }
+    let panel = as_floats(panel);
+    fill(panel);
+    if precision == Precision::Bf16 {
+        bf16::round_in_place(panel);
+    }
+}
+
+/// The same memory as f32.
+fn as_floats(x: &mut [u32]) -> &mut [f32] {
+    // SAFETY: one size, one alignment, and every bit pattern is an f32.
+    unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
 }
 
 /// Turns a panel `[taps, k, stride]` of f32 into one `[taps, k / 2, stride]` of pairs of bf16 from

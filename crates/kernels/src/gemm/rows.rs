@@ -5,11 +5,11 @@
 //! way the work is cut has no influence on the bits.
 
 use super::panels;
+use crate::Precision;
 use crate::cpu::Isa;
 use crate::microkernel::{Kernels, RowsTile};
 use crate::parallel;
 use crate::scratch::Scratch;
-use crate::{Precision, bf16};
 
 /// Rows that one task works on before it goes to the next panel: they stay in the L2 cache.
 const CHUNK: usize = 224;
@@ -32,6 +32,11 @@ pub(crate) trait LeftRows: Sync {
 pub(crate) trait RightPanels: Sync {
     /// Writes columns `first..first + cols` as `panel[row · stride + j]` for every row.
     fn pack(&self, isa: Isa, first: usize, cols: usize, panel: &mut [f32], stride: usize);
+
+    /// All panels one behind the other as the micro-kernels read them, if they are packed already.
+    fn ready(&self) -> Option<&[u32]> {
+        None
+    }
 }
 
 /// `out[r, j] = Σ_tap Σ_l left[tap, r][l] · right[tap, l, j] + bias[j]`.
@@ -74,7 +79,8 @@ impl RowsProduct<'_> {
         let panel_len = self.taps * kernels.words(self.k) * kernels.nr;
         let work = self.rows * self.cols * self.taps * self.k;
         let wanted = (work / TASK).clamp(1, TASKS);
-        if self.rows <= CHUNK {
+        let ready = right.ready();
+        if self.rows <= CHUNK && ready.is_none() {
             // Each task packs the panels it needs: nobody else does, and they stay in its cache.
             let groups = wanted.min(panel_count);
             parallel::tasks(groups, |g| {
@@ -88,13 +94,14 @@ impl RowsProduct<'_> {
             });
             return;
         }
-        let mut packed = Scratch::take(panel_count * panel_len);
-        if panel_len > 0 {
-            parallel::chunks(packed.floats_mut(), panel_len, |p, panel| {
+        let mut own = Scratch::take(if ready.is_some() { 0 } else { panel_count * panel_len });
+        if panel_len > 0 && ready.is_none() {
+            parallel::chunks(own.floats_mut(), panel_len, |p, panel| {
                 self.pack(kernels, right, p, as_words(panel));
             });
         }
-        let packed = packed.words();
+        let packed = ready.unwrap_or(own.words());
+        assert_eq!(packed.len(), panel_count * panel_len, "packed words");
         let per_chunk = work / self.rows * CHUNK;
         let step = CHUNK * (TASK / per_chunk.max(1)).clamp(1, self.rows.div_ceil(CHUNK * TASKS));
         let stretches = self.rows.div_ceil(step);
@@ -122,17 +129,10 @@ impl RowsProduct<'_> {
     fn pack(&self, kernels: &Kernels, right: &impl RightPanels, p: usize, panel: &mut [u32]) {
         let first = p * kernels.nr;
         let cols = kernels.nr.min(self.cols - first);
-        if !kernels.pairs {
-            let panel = as_floats(panel);
-            right.pack(self.isa, first, cols, panel, kernels.nr);
-            if self.precision == Precision::Bf16 {
-                bf16::round_in_place(panel);
-            }
-            return;
-        }
-        let mut plain = Scratch::take(self.taps * self.k * kernels.nr);
-        right.pack(self.isa, first, cols, plain.floats_mut(), kernels.nr);
-        panels::pairs(self.isa, plain.floats_mut(), self.k, kernels.nr, panel);
+        let size = [self.taps, self.k, kernels.nr];
+        panels::words(self.isa, self.precision, size, panel, |plain| {
+            right.pack(self.isa, first, cols, plain, kernels.nr);
+        });
     }
 
     /// Multiplies all rows of `table` with panel `p`.
@@ -205,11 +205,5 @@ impl Table {
 /// The same memory as words.
 fn as_words(x: &mut [f32]) -> &mut [u32] {
     // SAFETY: one size, one alignment, and every bit pattern is a u32.
-    unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
-}
-
-/// The same memory as f32.
-fn as_floats(x: &mut [u32]) -> &mut [f32] {
-    // SAFETY: one size, one alignment, and every bit pattern is an f32.
     unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
 }

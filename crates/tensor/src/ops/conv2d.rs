@@ -5,6 +5,7 @@ use aquatint_kernels::reduce;
 
 use crate::Tensor;
 use crate::pool::Buffer;
+use crate::storage::Storage;
 
 /// Step and zeros around the input of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +41,13 @@ impl Tensor {
         let precision = weight.precision();
         let mut out = Buffer::stale(n * oh * ow * o);
         let bias_data = bias.map(Tensor::data);
+        let shape = [n, oh, ow, o];
+        if let Storage::Prepared(weight) = weight.storage() {
+            weight.apply_conv2d(&s, self.data(), bias_data, &mut out);
+            return Tensor::without_backward([Some(self), bias], &shape, out);
+        }
         conv2d::conv2d(precision, &s, self.data(), weight.data(), bias_data, &mut out);
         let (x, w) = (self.detach(), weight.detach());
-        let shape = [n, oh, ow, o];
         Tensor::from_op([Some(self), Some(weight), bias], &shape, out, move |dy, [a, b, c]| {
             [
                 a.then(|| {

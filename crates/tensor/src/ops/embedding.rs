@@ -21,9 +21,10 @@ impl Tensor {
     pub fn select_rows(&self, rows: &[usize]) -> Tensor {
         let &[count, c] = self.shape() else { panic!("select_rows of {:?}", self.shape()) };
         let mut out = Buffer::stale(rows.len() * c);
+        let numbers = self.storage().numbers().expect("a table is never prepared");
         for (out, &row) in out.chunks_exact_mut(c).zip(rows) {
             assert!(row < count, "row {row} of a table with {count} rows");
-            out.copy_from_slice(&self.data()[row * c..][..c]);
+            numbers.widen(row * c..(row + 1) * c, out);
         }
         let rows = rows.to_vec();
         let shape = [rows.len(), c];

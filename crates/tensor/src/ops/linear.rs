@@ -4,6 +4,7 @@ use aquatint_kernels::{gemm, reduce};
 
 use crate::Tensor;
 use crate::pool::Buffer;
+use crate::storage::Storage;
 
 impl Tensor {
     /// `x · weightᵀ + bias`: x `[.., in]`, weight `[out, in]`, bias `[out]` → `[.., out]`.
@@ -19,9 +20,14 @@ impl Tensor {
         let size = [self.rows(), k, n];
         let precision = weight.precision();
         let mut out = Buffer::stale(size[0] * n);
-        gemm::linear(precision, self.data(), weight.data(), bias.map(Tensor::data), &mut out, size);
         let mut shape = self.shape().to_vec();
         *shape.last_mut().expect("x has a last dimension") = n;
+        let (x, b) = (self.data(), bias.map(Tensor::data));
+        if let Storage::Prepared(weight) = weight.storage() {
+            weight.apply_linear(x, b, &mut out, size[0]);
+            return Tensor::without_backward([Some(self), bias], &shape, out);
+        }
+        gemm::linear(precision, x, weight.data(), b, &mut out, size);
         let (x, w) = (self.detach(), weight.detach());
         Tensor::from_op([Some(self), Some(weight), bias], &shape, out, move |dy, [a, b, c]| {
             [

@@ -1,0 +1,129 @@
+//! The right operand of products with one weight, packed once for all of them.
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::panels;
+use super::rows::RightPanels;
+use super::transpose::transpose;
+use crate::Precision;
+use crate::cpu::Isa;
+use crate::microkernel::Kernels;
+use crate::numbers::{Halves, Numbers};
+use crate::scratch::{Lines, Scratch, word_chunks};
+
+/// A weight `[o, c, taps]` as panels `[taps, c, o]`, in no more bits than it came in.
+pub(crate) struct Packed {
+    panels: Panels,
+    /// What the micro-kernels that read it are chosen by.
+    pub isa: Isa,
+    /// What the micro-kernels that read it are chosen by.
+    pub precision: Precision,
+    /// `[o, c, taps]`.
+    pub shape: [usize; 3],
+}
+
+enum Panels {
+    /// As the micro-kernels read them.
+    Ready(Lines),
+    /// Of 16 bits, for micro-kernels that read f32: widened for each product, which is much less
+    /// work than packing.
+    Narrow(Halves),
+}
+
+impl Packed {
+    /// Packs `w`, for products in `precision`.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements than its shape.
+    #[track_caller]
+    pub fn new(
+        isa: Isa,
+        precision: Precision,
+        w: Numbers,
+        shape @ [o, c, taps]: [usize; 3],
+    ) -> Self {
+        assert_eq!(w.len(), o * c * taps, "elements of a weight {shape:?}");
+        let kernels = Kernels::select(isa, precision);
+        let (row, nr) = (c * taps, kernels.nr);
+        let fill = |p: usize, panel: &mut [f32]| {
+            let (first, cols) = (p * nr, nr.min(o - p * nr));
+            let mut rows = Scratch::take(cols * row);
+            let rows = rows.floats_mut();
+            w.widen(first * row..(first + cols) * row, rows);
+            // Columns beyond the last are never read as results, but should be numbers.
+            if cols < nr {
+                panel.fill(0.0);
+            }
+            // Division of 32 bits is much cheaper.
+            let place = |l: usize| {
+                let (l, taps) = (l as u32, taps as u32);
+                (l % taps) as usize * c + (l / taps) as usize
+            };
+            transpose(isa, rows, row, [cols, row], panel, nr, place);
+        };
+        let count = o.div_ceil(nr);
+        let narrow = match w {
+            _ if kernels.pairs => false,
+            Numbers::F32(_) => precision == Precision::Bf16,
+            _ => true,
+        };
+        let panels = if narrow {
+            let len = row * nr;
+            let bf16 = precision == Precision::Bf16 || matches!(w, Numbers::Bf16(_));
+            let mut halves = match bf16 {
+                true => Halves::Bf16(vec![bf16::ZERO; count * len]),
+                false => Halves::F16(vec![f16::ZERO; count * len]),
+            };
+            let plain = |p: usize| {
+                let mut plain = Scratch::take(len);
+                fill(p, plain.floats_mut());
+                plain
+            };
+            match &mut halves {
+                _ if len == 0 => {}
+                Halves::Bf16(out) => out.par_chunks_mut(len).enumerate().for_each(|(p, out)| {
+                    out.convert_from_f32_slice(plain(p).floats_mut());
+                }),
+                Halves::F16(out) => out.par_chunks_mut(len).enumerate().for_each(|(p, out)| {
+                    out.convert_from_f32_slice(plain(p).floats_mut());
+                }),
+            }
+            Panels::Narrow(halves)
+        } else {
+            let len = taps * kernels.words(c) * nr;
+            let mut words = Lines::zeros(count * len);
+            if len > 0 {
+                word_chunks(words.words_mut(), len, |p, panel| {
+                    panels::words(isa, precision, [taps, c, nr], panel, |plain| fill(p, plain));
+                });
+            }
+            Panels::Ready(words)
+        };
+        Self { panels, isa, precision, shape }
+    }
+
+    /// Bytes of memory that the panels take.
+    pub fn bytes(&self) -> usize {
+        match &self.panels {
+            Panels::Ready(words) => 4 * words.words().len(),
+            Panels::Narrow(halves) => 2 * halves.len(),
+        }
+    }
+}
+
+impl RightPanels for Packed {
+    fn pack(&self, _: Isa, first: usize, _: usize, panel: &mut [f32], stride: usize) {
+        let Panels::Narrow(halves) = &self.panels else { unreachable!("they are ready") };
+        let start = first / stride * panel.len();
+        halves.numbers().widen(start..start + panel.len(), panel);
+    }
+
+    fn ready(&self) -> Option<&[u32]> {
+        match &self.panels {
+            Panels::Ready(words) => Some(words.words()),
+            Panels::Narrow(_) => None,
+        }
+    }
+}

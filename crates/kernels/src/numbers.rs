@@ -1,0 +1,64 @@
+//! Numbers in the type they are stored in.
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use std::ops::Range;
+
+/// Weights as a file has them.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers<'a> {
+    /// 32 bits.
+    F32(&'a [f32]),
+    /// IEEE half precision.
+    F16(&'a [f16]),
+    /// The upper halves of f32.
+    Bf16(&'a [bf16]),
+}
+
+impl Numbers<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(x) => x.len(),
+            Self::F16(x) => x.len(),
+            Self::Bf16(x) => x.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes those in `range` to `out`, exactly.
+    ///
+    /// # Panics
+    /// If `out` has another length, or there are fewer numbers.
+    pub fn widen(&self, range: Range<usize>, out: &mut [f32]) {
+        match self {
+            Self::F32(x) => out.copy_from_slice(&x[range]),
+            Self::F16(x) => x[range].convert_to_f32_slice(out),
+            Self::Bf16(x) => x[range].convert_to_f32_slice(out),
+        }
+    }
+}
+
+/// Numbers of 16 bits.
+#[derive(Clone, Debug)]
+pub(crate) enum Halves {
+    F16(Vec<f16>),
+    Bf16(Vec<bf16>),
+}
+
+impl Halves {
+    pub fn len(&self) -> usize {
+        self.numbers().len()
+    }
+
+    pub fn numbers(&self) -> Numbers<'_> {
+        match self {
+            Self::F16(x) => Numbers::F16(x),
+            Self::Bf16(x) => Numbers::Bf16(x),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A weight that is used again and again: prepared once, for inference.
+
+use std::fmt;
+
+use crate::conv2d::{self, Conv2dShape};
+use crate::gemm::{linear, packed::Packed};
+use crate::{Numbers, Precision, cpu};
+
+/// A weight in the form that products with it read, in no more bits than it came in. The numbers
+/// themselves cannot be had back.
+pub struct Weight {
+    packed: Packed,
+    /// `[o, c, kh, kw]`
+    shape: [usize; 4],
+}
+
+impl Weight {
+    /// Prepares the weight `[n, k]` of a linear layer.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn linear(precision: Precision, w: Numbers, [n, k]: [usize; 2]) -> Self {
+        Self::conv2d(precision, w, [n, k, 1, 1])
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of a convolution.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d(precision: Precision, w: Numbers, shape @ [o, c, kh, kw]: [usize; 4]) -> Self {
+        Self { packed: Packed::new(cpu::isa(), precision, w, [o, c, kh * kw]), shape }
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        self.packed.bytes()
+    }
+
+    /// `out[m, n] = x[m, k] · w[n, k]ᵀ + bias[n]`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, or the weight is that of a larger kernel.
+    #[track_caller]
+    pub fn apply_linear(&self, x: &[f32], bias: Option<&[f32]>, out: &mut [f32], m: usize) {
+        let [n, k, 1, 1] = self.shape else { panic!("a linear layer of {:?}", self.shape) };
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), n, "elements of the bias");
+        }
+        let Packed { isa, precision, .. } = self.packed;
+        linear::forward_with(isa, precision, x, &self.packed, bias, out, [m, k, n]);
+    }
+
+    /// `y = conv2d(x, w) + bias`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, or the weight is of another shape.
+    #[track_caller]
+    pub fn apply_conv2d(&self, s: &Conv2dShape, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        let [kh, kw] = s.kernel;
+        assert_eq!(self.shape, [s.o, s.c, kh, kw], "weight for {s:?}");
+        conv2d::conv2d_packed(&self.packed, s, x, bias, y);
+    }
+}
+
+impl fmt::Debug for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Weight{:?}", self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::slice::HalfFloatSliceExt;
+    use half::{bf16, f16};
+
+    use super::*;
+    use crate::gemm;
+    use crate::testing::random;
+
+    fn bits(x: &[f32]) -> Vec<u32> {
+        x.iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// Every way to store the numbers gives the bits of the plain product of the same numbers.
+    #[test]
+    fn a_prepared_weight_gives_the_same_bits() {
+        for isa in cpu::available() {
+            for precision in [Precision::F32, Precision::Bf16] {
+                for [m, k, n] in [[1, 1, 1], [3, 5, 33], [230, 7, 70], [500, 64, 31], [2, 0, 3]] {
+                    let (x, w, b) = (random(1, m * k), random(2, n * k), random(3, n));
+                    let halves: Vec<f16> = w.iter().map(|&w| f16::from_f32(w)).collect();
+                    let uppers: Vec<bf16> = w.iter().map(|&w| bf16::from_f32(w)).collect();
+                    for numbers in [Numbers::F32(&w), Numbers::F16(&halves), Numbers::Bf16(&uppers)]
+                    {
+                        let mut plain = vec![0.0; n * k];
+                        numbers.widen(0..n * k, &mut plain);
+                        let packed = Packed::new(isa, precision, numbers, [n, k, 1]);
+                        let (mut y, mut expected) = (vec![7.0; m * n], vec![7.0; m * n]);
+                        let size = [m, k, n];
+                        linear::forward_with(isa, precision, &x, &packed, Some(&b), &mut y, size);
+                        linear::forward(isa, precision, &x, &plain, Some(&b), &mut expected, size);
+                        assert_eq!(bits(&y), bits(&expected), "{isa:?} {precision:?} {size:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_prepared_convolution_gives_the_same_bits() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 1), (1, 1, 0), (2, 1, 0)] {
+                let kernel = [kernel; 2];
+                let s = Conv2dShape {
+                    n: 2,
+                    h: 9,
+                    w: 8,
+                    c: 5,
+                    o: 35,
+                    kernel,
+                    stride,
+                    padding: [padding; 4],
+                };
+                let [oh, ow] = s.output();
+                let (x, b) = (random(1, 2 * 9 * 8 * 5), random(3, 35));
+                let w = random(2, 35 * 5 * kernel[0] * kernel[1]);
+                let mut halves = vec![f16::ZERO; w.len()];
+                halves.convert_from_f32_slice(&w);
+                for numbers in [Numbers::F32(&w), Numbers::F16(&halves)] {
+                    let mut plain = vec![0.0; w.len()];
+                    numbers.widen(0..w.len(), &mut plain);
+                    let mut y = vec![7.0; 2 * oh * ow * 35];
+                    let mut expected = y.clone();
+                    let shape = [35, 5, kernel[0], kernel[1]];
+                    Weight::conv2d(precision, numbers, shape).apply_conv2d(
+                        &s,
+                        &x,
+                        Some(&b),
+                        &mut y,
+                    );
+                    conv2d::conv2d(precision, &s, &x, &plain, Some(&b), &mut expected);
+                    assert_eq!(bits(&y), bits(&expected), "{precision:?} {s:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_stay_sixteen() {
+        let w = vec![f16::ONE; 64 * 96];
+        for precision in [Precision::F32, Precision::Bf16] {
+            let weight = Weight::linear(precision, Numbers::F16(&w), [96, 64]);
+            let most = if cpu::isa() == cpu::Isa::Portable { 4 } else { 2 } * w.len();
+            assert!(weight.bytes() <= most, "{precision:?}: {} bytes", weight.bytes());
+        }
+        let (x, mut y) = (vec![1.0; 64], vec![0.0; 96]);
+        Weight::linear(Precision::F32, Numbers::F16(&w), [96, 64])
+            .apply_linear(&x, None, &mut y, 1);
+        let mut expected = vec![0.0; 96];
+        gemm::linear(Precision::F32, &x, &vec![1.0; 64 * 96], None, &mut expected, [1, 64, 96]);
+        assert_eq!(y, expected);
+    }
+}

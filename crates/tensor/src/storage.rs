@@ -1,0 +1,165 @@
+//! How the numbers of a tensor are stored.
+
+use aquatint_kernels::{Numbers, Weight};
+use half::{bf16, f16};
+
+use crate::Tensor;
+use crate::pool::Buffer;
+
+/// The numbers of a tensor.
+pub(crate) enum Storage {
+    /// f32: what every operation makes, and takes.
+    Plain(Buffer),
+    /// A weight in the 16 bits that a file has it in.
+    F16(Vec<f16>),
+    /// A weight in the 16 bits that a file has it in.
+    Bf16(Vec<bf16>),
+    /// A weight in the form in which products read it.
+    Prepared(Weight),
+}
+
+impl Storage {
+    /// What a message calls it.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "of 32 bits",
+            Self::F16(_) | Self::Bf16(_) => "of 16 bits, for tables and to be prepared only",
+            Self::Prepared(_) => "prepared, for products in inference only",
+        }
+    }
+
+    /// The numbers, unless they are prepared.
+    pub fn numbers(&self) -> Option<Numbers<'_>> {
+        Some(match self {
+            Self::Plain(x) => Numbers::F32(x),
+            Self::F16(x) => Numbers::F16(x),
+            Self::Bf16(x) => Numbers::Bf16(x),
+            Self::Prepared(_) => return None,
+        })
+    }
+}
+
+/// What a weight does in its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Anything: f32 is wanted.
+    Any,
+    /// The matrix `[out, in]` of [`Tensor::linear`].
+    Linear,
+    /// The kernels `[out, in, kh, kw]` of [`Tensor::conv2d`].
+    Conv2d,
+    /// The table `[ids, channels]` of [`Tensor::embedding`].
+    Table,
+}
+
+impl Tensor {
+    /// A weight of 16 bits a number, as it is in a file.
+    #[track_caller]
+    pub fn from_f16(values: Vec<f16>, shape: &[usize]) -> Self {
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "numbers of shape {shape:?}");
+        Self::from_storage(Storage::F16(values), shape)
+    }
+
+    /// A weight of 16 bits a number, as it is in a file.
+    #[track_caller]
+    pub fn from_bf16(values: Vec<bf16>, shape: &[usize]) -> Self {
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "numbers of shape {shape:?}");
+        Self::from_storage(Storage::Bf16(values), shape)
+    }
+
+    /// The numbers in the bits they are stored in, unless they are [prepared](Tensor::prepared).
+    pub fn numbers(&self) -> Option<Numbers<'_>> {
+        self.storage().numbers()
+    }
+
+    /// The same numbers in f32, if they have 16 bits.
+    pub fn in_f32(self) -> Self {
+        self.widened().unwrap_or(self)
+    }
+
+    /// The same numbers in f32, if they have 16 bits now.
+    pub(crate) fn widened(&self) -> Option<Self> {
+        let numbers = match self.storage() {
+            Storage::F16(x) => Numbers::F16(x),
+            Storage::Bf16(x) => Numbers::Bf16(x),
+            Storage::Plain(_) | Storage::Prepared(_) => return None,
+        };
+        let mut wide = vec![0.0; numbers.len()];
+        numbers.widen(0..numbers.len(), &mut wide);
+        Some(Self::new(wide, self.shape()).with_precision(self.precision()))
+    }
+
+    /// This weight made ready for its use in inference, in this tensor's precision: packed for
+    /// products, in no more bits than it has now. Its numbers cannot be had back, nor changed, and
+    /// no gradient flows through it; everything else is as before, to the bit.
+    #[track_caller]
+    pub fn prepared(self, use_: Use) -> Self {
+        if matches!(self.storage(), Storage::Prepared(_)) {
+            return self;
+        }
+        let precision = self.precision();
+        let numbers = self.storage().numbers().expect("it is not prepared");
+        let weight = match (use_, self.shape()) {
+            (Use::Linear, &[n, k]) => Weight::linear(precision, numbers, [n, k]),
+            (Use::Conv2d, &[o, c, h, w]) => Weight::conv2d(precision, numbers, [o, c, h, w]),
+            (Use::Table, _) => return self,
+            (Use::Any, _) => return self.in_f32(),
+            (_, shape) => panic!("{use_:?} weight of shape {shape:?}"),
+        };
+        Self::from_storage(Storage::Prepared(weight), self.shape()).with_precision(precision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Conv2dOptions, Precision, Rng};
+
+    /// Numbers that 16 bits can hold.
+    fn exact(shape: &[usize], seed: u64) -> (Tensor, Vec<f16>) {
+        let halves: Vec<f16> =
+            Rng::new(seed).randn(shape).to_vec().into_iter().map(f16::from_f32).collect();
+        (Tensor::new(halves.iter().map(|h| h.to_f32()).collect(), shape), halves)
+    }
+
+    #[test]
+    fn a_prepared_weight_computes_the_same() {
+        let mut rng = Rng::new(1);
+        let (w, halves) = exact(&[5, 7], 2);
+        let x = rng.randn(&[3, 7]);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let plain = x.linear(&w.clone().with_precision(precision), None).to_vec();
+            for weight in [w.clone(), Tensor::from_f16(halves.clone(), &[5, 7])] {
+                let weight = weight.with_precision(precision).prepared(Use::Linear);
+                assert_eq!(x.linear(&weight, None).to_vec(), plain);
+            }
+        }
+        let (w, halves) = exact(&[4, 3, 3, 3], 3);
+        let x = rng.randn(&[2, 5, 6, 3]);
+        let options = Conv2dOptions { stride: 2, padding: [0, 1, 0, 1] };
+        let weight = Tensor::from_f16(halves, &[4, 3, 3, 3]).prepared(Use::Conv2d);
+        assert_eq!(x.conv2d(&weight, None, options).to_vec(), x.conv2d(&w, None, options).to_vec());
+    }
+
+    #[test]
+    fn a_table_of_16_bits_is_looked_up_exactly() {
+        let (table, halves) = exact(&[5, 3], 4);
+        let narrow = Tensor::from_f16(halves, &[5, 3]).prepared(Use::Table);
+        let ids = [4, 0, 4];
+        assert_eq!(narrow.embedding(&ids, &[3]).to_vec(), table.embedding(&ids, &[3]).to_vec());
+        assert_eq!(narrow.to_vec(), table.to_vec());
+    }
+
+    #[test]
+    #[should_panic(expected = "prepared, for products in inference only")]
+    fn the_numbers_of_a_prepared_weight_are_gone() {
+        Tensor::zeros(&[2, 2]).prepared(Use::Linear).to_vec();
+    }
+
+    #[test]
+    #[should_panic(expected = "no gradient flows through a prepared weight")]
+    fn no_gradient_flows_through_a_prepared_weight() {
+        let w = Tensor::zeros(&[2, 2]).prepared(Use::Linear);
+        Tensor::zeros(&[1, 2]).tracked().linear(&w, None);
+    }
+}
