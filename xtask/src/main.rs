@@ -8,6 +8,7 @@ mod check;
 mod check_model;
 mod data;
 mod fidelity;
+mod speed;
 mod tidy;
 
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Task {
     Data(data::Args),
     /// Compare a full-size model with what diffusers says of it.
     Fidelity(fidelity::Args),
+    /// Time passes of a full-size model, one for each line read: for tools/bench/peers.py.
+    Speed(speed::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::CheckModel(args) => check_model::run(args),
         Task::Data(args) => data::run(args),
         Task::Fidelity(args) => fidelity::run(args),
+        Task::Speed(args) => speed::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,11 +2,15 @@
 //!
 //! `cargo bench -p aquatint-kernels [-- FILTER]`. Prints the best and the median of several calls,
 //! because other load on the machine only ever slows a call down, and the share of the peak of as
-//! many Zen 4 cores as there are threads (113 GFLOP/s each in f32, twice that in bf16).
+//! many Zen 4 cores as there are threads (113 GFLOP/s each in f32, twice that in bf16). Winograd
+//! convolutions are credited with the operations of the direct sum, so they can exceed the peak.
 #![allow(clippy::print_stdout)]
 
 use aquatint_kernels::Precision;
-use aquatint_kernels::conv2d::{self, Conv2dShape};
+use aquatint_kernels::conv2d::{
+    self, Activation, Conv2dShape, Fusion, Tile, WinogradWeight, conv2d_winograd,
+    conv2d_winograd_fused,
+};
 use aquatint_kernels::gemm;
 use std::time::{Duration, Instant};
 
@@ -81,7 +85,57 @@ fn conv([n, size, c, o]: [usize; 4], gradients: bool, precision: Precision) {
     }
 }
 
+/// The direct sum and every Winograd tile, alone and with all that can be fused.
+fn winograd([n, size, c, o]: [usize; 4]) {
+    let s = Conv2dShape { n, h: size, w: size, c, o, kernel: [3, 3], stride: 1, padding: [1; 4] };
+    let pixels = n * size * size;
+    let (x, w, bias) = (values(pixels * c), values(o * c * 9), values(o));
+    let (mut y, residual) = (values(pixels * o), values(pixels * o));
+    let (scale, shift) = (values(n * c), values(n * c));
+    let fusion = Fusion {
+        activation: Some(Activation { scale: &scale, shift: &shift }),
+        bias: Some(&bias),
+        per_picture: None,
+        residual: Some(&residual),
+    };
+    let flops = 2.0 * (pixels * c * o * 9) as f64;
+    let name = format!("winograd {n}x{size}x{size} {c} to {o}");
+    for precision in [Precision::F32, Precision::Bf16] {
+        measure(&format!("{name} direct"), precision, flops, || {
+            conv2d::conv2d(precision, &s, &x, &w, Some(&bias), &mut y);
+        });
+    }
+    for tile in [Tile::F2, Tile::F4x2, Tile::F4] {
+        let weight = WinogradWeight::new(tile, &w, o, c);
+        measure(&format!("{name} {tile:?}"), tile.precision(), flops, || {
+            conv2d_winograd(&weight, &s, &x, Some(&bias), &mut y);
+        });
+        measure(&format!("{name} {tile:?} fused"), tile.precision(), flops, || {
+            conv2d_winograd_fused(&weight, &s, &x, &fusion, &mut y);
+        });
+    }
+}
+
 fn main() {
+    for shape in [
+        [1, 64, 320, 320],
+        [2, 64, 640, 320],
+        [1, 32, 640, 640],
+        [2, 8, 1280, 1280],
+        [2, 16, 1280, 1280],
+        [2, 16, 2560, 1280],
+        [1, 64, 512, 512],
+        [1, 128, 512, 512],
+        [1, 256, 512, 256],
+        [1, 256, 256, 256],
+        [1, 512, 256, 128],
+        [1, 512, 128, 128],
+    ] {
+        winograd(shape);
+    }
+    if std::env::args().any(|a| a == "winograd") {
+        return;
+    }
     for precision in [Precision::F32, Precision::Bf16] {
         linear([4096, 320, 320], precision);
         linear([4096, 320, 2560], precision);

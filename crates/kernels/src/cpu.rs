@@ -21,6 +21,14 @@ pub fn isa() -> Isa {
     *ISA.get_or_init(detect)
 }
 
+/// Whether this machine has `vpdpbusd` on 512 bits (AVX-512 VNNI), products of bytes.
+pub fn has_vnni() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return isa() >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Every instruction set this machine can run, for tests that compare all variants.
 pub fn available() -> impl Iterator<Item = Isa> {
     [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16].into_iter().filter(|&i| i <= isa())

@@ -18,6 +18,7 @@ pub mod cpu;
 pub mod elementwise;
 pub mod gemm;
 pub mod group_norm;
+pub mod int8;
 mod lanes;
 pub mod layer_norm;
 pub mod loss;
@@ -34,6 +35,7 @@ pub mod upsample;
 mod weight;
 
 pub use numbers::Numbers;
+pub use scratch::release as release_scratch_memory;
 pub use weight::Weight;
 
 /// The type in which products are formed. Sums are always f32.

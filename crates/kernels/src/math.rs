@@ -78,6 +78,25 @@ pub fn exp(x: f32) -> f32 {
     p * power_of_2(half) * power_of_2(n.wrapping_sub(half))
 }
 
+/// `2ˣ`: relative error below 2e-7, gradual underflow, `∞` from 128 on, NaN for NaN.
+///
+/// `x = n + r` with `|r| <= ½`, which is exact, then `2ⁿ` times a minimax polynomial of degree 6.
+#[inline(always)]
+pub fn exp2(x: f32) -> f32 {
+    // As in `exp`.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x > 128.0 { 128.0 } else { x };
+    let x = if x < -151.0 { -151.0 } else { x };
+    let shifted = x + ROUND;
+    let r = x - (shifted - ROUND);
+    let p = 0.001_339_993_1 + r * 0.000_153_458_12;
+    let p = 0.055_503_286 + r * (0.009_618_489 + r * p);
+    let p = 1.0 + r * (std::f32::consts::LN_2 + r * (0.240_226_46 + r * p));
+    let n = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+    let half = n >> 1;
+    p * power_of_2(half) * power_of_2(n.wrapping_sub(half))
+}
+
 /// `2ⁿ` for `-126 <= n <= 127`.
 #[inline(always)]
 fn power_of_2(n: i32) -> f32 {
@@ -183,6 +202,21 @@ mod tests {
 
     fn dense(lo: f32, hi: f32) -> impl Iterator<Item = f32> {
         (0..=200_000).map(move |i| lo + (hi - lo) * (i as f32 / 200_000.0))
+    }
+
+    #[test]
+    fn exp2_has_a_relative_error_below_2e_7() {
+        for x in sweep().chain(dense(-152.0, 128.0)) {
+            let (got, want) = (f64::from(exp2(x)), f64::from(x).exp2());
+            if want > f64::from(f32::MAX) {
+                assert_eq!(got, f64::INFINITY, "exp2({x})");
+            } else {
+                let unit = f64::from(f32::from_bits(1));
+                assert!((got - want).abs() <= 2e-7 * want + unit, "exp2({x}) = {got}, not {want}");
+            }
+        }
+        assert!(exp2(f32::NAN).is_nan());
+        assert_eq!([exp2(f32::NEG_INFINITY), exp2(0.0), exp2(-3.0)], [0.0, 1.0, 0.125]);
     }
 
     #[test]

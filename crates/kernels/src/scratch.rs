@@ -15,6 +15,9 @@ struct Line([u32; 16]);
 /// Most buffers that wait for another use.
 const KEPT: usize = 48;
 
+/// Most lines that wait for another use (256 MiB).
+const MOST: usize = 1 << 22;
+
 static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
 /// Words from the beginning of a cache line on.
@@ -91,13 +94,32 @@ impl DerefMut for Scratch {
     }
 }
 
+/// Words as f32.
+pub(crate) fn as_floats(words: &mut [u32]) -> &mut [f32] {
+    // SAFETY: u32 and f32 have one size and alignment, every bit pattern is both, and the borrow
+    // is passed on.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
+}
+
+/// f32 as words.
+pub(crate) fn as_words(floats: &[f32]) -> &[u32] {
+    // SAFETY: as for `as_floats`.
+    unsafe { std::slice::from_raw_parts(floats.as_ptr().cast(), floats.len()) }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < KEPT {
+        let kept: usize = pool.iter().map(Vec::len).sum();
+        if pool.len() < KEPT && kept + self.0.lines.len() <= MOST {
             pool.push(std::mem::take(&mut self.0.lines));
         }
     }
+}
+
+/// Gives buffers that wait for another use back to the system.
+pub fn release() {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// [`crate::parallel::chunks`] for words.

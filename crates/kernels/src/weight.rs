@@ -2,16 +2,24 @@
 
 use std::fmt;
 
-use crate::conv2d::{self, Conv2dShape};
+use crate::conv2d::{self, Conv2dShape, Tile, WinogradWeight};
 use crate::gemm::{linear, packed::Packed};
+use crate::scratch::Scratch;
 use crate::{Numbers, Precision, cpu};
 
 /// A weight in the form that products with it read, in no more bits than it came in. The numbers
 /// themselves cannot be had back.
 pub struct Weight {
-    packed: Packed,
+    form: Form,
     /// `[o, c, kh, kw]`
     shape: [usize; 4],
+}
+
+enum Form {
+    /// For the direct sum.
+    Packed(Packed),
+    /// Transformed, for a 3×3 convolution that keeps the size of the picture.
+    Winograd(WinogradWeight),
 }
 
 impl Weight {
@@ -24,18 +32,41 @@ impl Weight {
         Self::conv2d(precision, w, [n, k, 1, 1])
     }
 
-    /// Prepares the weight `[o, c, kh, kw]` of a convolution.
+    /// Prepares the weight `[o, c, kh, kw]` of any convolution.
     ///
     /// # Panics
     /// If `w` has another number of elements.
     #[track_caller]
     pub fn conv2d(precision: Precision, w: Numbers, shape @ [o, c, kh, kw]: [usize; 4]) -> Self {
-        Self { packed: Packed::new(cpu::isa(), precision, w, [o, c, kh * kw]), shape }
+        let packed = Packed::new(cpu::isa(), precision, w, [o, c, kh * kw]);
+        Self { form: Form::Packed(packed), shape }
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of a convolution with stride 1 that keeps the size of
+    /// the picture, by Winograd's algorithm where that is worth it.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_same(precision: Precision, w: Numbers, shape: [usize; 4]) -> Self {
+        let [o, c, ..] = shape;
+        match winograd_tile(precision, shape) {
+            None => Self::conv2d(precision, w, shape),
+            Some(tile) => {
+                let mut plain = Scratch::take(w.len());
+                w.widen(0..w.len(), plain.floats_mut());
+                let weight = WinogradWeight::new(tile, plain.floats_mut(), o, c);
+                Self { form: Form::Winograd(weight), shape }
+            }
+        }
     }
 
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        self.packed.bytes()
+        match &self.form {
+            Form::Packed(packed) => packed.bytes(),
+            Form::Winograd(weight) => weight.bytes(),
+        }
     }
 
     /// `out[m, n] = x[m, k] · w[n, k]ᵀ + bias[n]`.
@@ -48,8 +79,8 @@ impl Weight {
         if let Some(bias) = bias {
             assert_eq!(bias.len(), n, "elements of the bias");
         }
-        let Packed { isa, precision, .. } = self.packed;
-        linear::forward_with(isa, precision, x, &self.packed, bias, out, [m, k, n]);
+        let Form::Packed(packed) = &self.form else { unreachable!("only of 3×3 kernels") };
+        linear::forward_with(packed.isa, packed.precision, x, packed, bias, out, [m, k, n]);
     }
 
     /// `y = conv2d(x, w) + bias`.
@@ -60,7 +91,29 @@ impl Weight {
     pub fn apply_conv2d(&self, s: &Conv2dShape, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let [kh, kw] = s.kernel;
         assert_eq!(self.shape, [s.o, s.c, kh, kw], "weight for {s:?}");
-        conv2d::conv2d_packed(&self.packed, s, x, bias, y);
+        match &self.form {
+            Form::Packed(packed) => conv2d::conv2d_packed(packed, s, x, bias, y),
+            Form::Winograd(weight) => conv2d::conv2d_winograd(weight, s, x, bias, y),
+        }
+    }
+}
+
+/// How a convolution that keeps the size of the picture is computed, unless by the direct sum. By
+/// the shape alone, so that a model draws the same whatever it has drawn before.
+fn winograd_tile(precision: Precision, [o, c, kh, kw]: [usize; 4]) -> Option<Tile> {
+    // With few channels the transformations are most of the work.
+    if [kh, kw] != [3, 3] || c < 64 || o < 64 {
+        return None;
+    }
+    match precision {
+        // Where there is no bf16 product, nothing is won by rounding.
+        Precision::Bf16 if cpu::isa() < cpu::Isa::Avx512Bf16 => None,
+        // Transformed weights take 8/3 and 16/9 of the memory: too much for the largest.
+        Precision::Bf16 if o * c <= 640 * 1280 => Some(Tile::F4x2),
+        Precision::Bf16 if o * c <= 1280 * 1280 => Some(Tile::F2),
+        // Four times the memory.
+        Precision::F32 if o * c <= 512 * 512 => Some(Tile::F4),
+        Precision::F32 | Precision::Bf16 => None,
     }
 }
 

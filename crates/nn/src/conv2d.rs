@@ -19,7 +19,9 @@ impl Conv2d {
     /// A convolution from `inputs` to `outputs` channels, with a bias.
     pub fn new(inputs: usize, outputs: usize, kernel: usize, options: Conv2dOptions) -> Self {
         let init = Init::kaiming_uniform(inputs * kernel * kernel);
-        let weight = Param::new(&[outputs, inputs, kernel, kernel], init).used_as(Use::Conv2d);
+        let same = kernel == 3 && options == Conv2dOptions::same(3);
+        let used = if same { Use::Conv2dSame } else { Use::Conv2d };
+        let weight = Param::new(&[outputs, inputs, kernel, kernel], init).used_as(used);
         Self { weight, bias: Bias::Yes.param(outputs, init), options }
     }
 

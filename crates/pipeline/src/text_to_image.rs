@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use aquatint_diffusion::{Condition, Guidance, ModelDenoiser, Noise, Run, Step, Watch, samplers};
-use aquatint_tensor::{RngKind, Tensor};
+use aquatint_tensor::{RngKind, Tensor, release_idle_memory};
 
 use crate::prompt::{self, Encoded, PromptEmbeds, encode_prompt};
 use crate::{Components, GenerateRequest, Picture, RequestError};
@@ -41,7 +41,10 @@ pub fn text_to_image(
     let mut pictures = Vec::with_capacity(request.count);
     for seeds in batches(&components.config, width, height, &request.seeds()) {
         let latents = denoise(components, request, &embeds, &seeds, watch, &|_| {})?;
+        // The next stage has other sizes.
+        release_idle_memory();
         pictures.extend(decode(components, &latents)?);
+        release_idle_memory();
     }
     Ok(pictures)
 }

@@ -2,24 +2,51 @@
 //!
 //! A training step asks for the same few hundred sizes over and over. Giving freed buffers back
 //! to the system costs a page fault for every 4 KiB on the next use, more than many operations
-//! cost themselves; so buffers return to a list by length and are handed out again as they are.
+//! cost themselves; so buffers return to a list by size and are handed out again as they are.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 /// Buffers shorter than this are left to the allocator.
 const SMALLEST: usize = 4096;
-/// At most this many idle elements are kept (2 GiB).
-const MOST_IDLE: usize = 1 << 29;
+/// At most this many idle elements are kept (512 MiB).
+const MOST_IDLE: usize = 1 << 27;
 
 #[derive(Default)]
 struct Idle {
-    by_len: HashMap<usize, Vec<Vec<f32>>>,
+    by_capacity: BTreeMap<usize, Vec<Vec<f32>>>,
     elements: usize,
 }
 
 static IDLE: LazyLock<Mutex<Idle>> = LazyLock::new(Mutex::default);
+
+fn idle() -> MutexGuard<'static, Idle> {
+    IDLE.lock().expect("the pool is never left half-changed")
+}
+
+impl Idle {
+    /// The smallest buffer that `len` elements fit into, if no more than half of it would be
+    /// unused.
+    fn take(&mut self, len: usize) -> Option<Vec<f32>> {
+        let (&capacity, buffers) = self.by_capacity.range_mut(len..=2 * len).next()?;
+        let buffer = buffers.pop();
+        if buffers.is_empty() {
+            self.by_capacity.remove(&capacity);
+        }
+        self.elements -= capacity;
+        buffer
+    }
+
+    /// Keeps a buffer, unless too much is kept already.
+    fn put(&mut self, buffer: Vec<f32>) {
+        let capacity = buffer.capacity();
+        if self.elements + capacity <= MOST_IDLE {
+            self.elements += capacity;
+            self.by_capacity.entry(capacity).or_default().push(buffer);
+        }
+    }
+}
 
 /// A run of f32 numbers that returns to the pool when dropped.
 pub struct Buffer(Vec<f32>);
@@ -27,12 +54,11 @@ pub struct Buffer(Vec<f32>);
 impl Buffer {
     /// `len` numbers of any value, for an operation that writes them all.
     pub fn stale(len: usize) -> Self {
-        if len >= SMALLEST {
-            let mut idle = IDLE.lock().expect("the pool is never left half-changed");
-            if let Some(buffer) = idle.by_len.get_mut(&len).and_then(Vec::pop) {
-                idle.elements -= len;
-                return Self(buffer);
-            }
+        if len >= SMALLEST
+            && let Some(mut buffer) = idle().take(len)
+        {
+            buffer.resize(len, 0.0);
+            return Self(buffer);
         }
         Self(vec![0.0; len])
     }
@@ -54,7 +80,8 @@ impl Buffer {
 
 /// Gives idle memory back to the system.
 pub fn release() {
-    *IDLE.lock().expect("the pool is never left half-changed") = Idle::default();
+    *idle() = Idle::default();
+    aquatint_kernels::release_scratch_memory();
 }
 
 impl From<Vec<f32>> for Buffer {
@@ -66,14 +93,8 @@ impl From<Vec<f32>> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.0);
-        let len = values.len();
-        if len < SMALLEST {
-            return;
-        }
-        let mut idle = IDLE.lock().expect("the pool is never left half-changed");
-        if idle.elements + len <= MOST_IDLE {
-            idle.elements += len;
-            idle.by_len.entry(len).or_default().push(values);
+        if values.len() >= SMALLEST {
+            idle().put(values);
         }
     }
 }

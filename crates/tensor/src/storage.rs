@@ -48,6 +48,8 @@ pub enum Use {
     Linear,
     /// The kernels `[out, in, kh, kw]` of [`Tensor::conv2d`].
     Conv2d,
+    /// The kernels of one that keeps the size of the picture.
+    Conv2dSame,
     /// The table `[ids, channels]` of [`Tensor::embedding`].
     Table,
 }
@@ -90,8 +92,9 @@ impl Tensor {
     }
 
     /// This weight made ready for its use in inference, in this tensor's precision: packed for
-    /// products, in no more bits than it has now. Its numbers cannot be had back, nor changed, and
-    /// no gradient flows through it; everything else is as before, to the bit.
+    /// products, in no more bits than it has now, or transformed for Winograd's convolution. Its
+    /// numbers cannot be had back, nor changed, and no gradient flows through it. Packed weights
+    /// give the same bits as before, transformed ones the same numbers but for rounding.
     #[track_caller]
     pub fn prepared(self, use_: Use) -> Self {
         if matches!(self.storage(), Storage::Prepared(_)) {
@@ -102,6 +105,9 @@ impl Tensor {
         let weight = match (use_, self.shape()) {
             (Use::Linear, &[n, k]) => Weight::linear(precision, numbers, [n, k]),
             (Use::Conv2d, &[o, c, h, w]) => Weight::conv2d(precision, numbers, [o, c, h, w]),
+            (Use::Conv2dSame, &[o, c, h, w]) => {
+                Weight::conv2d_same(precision, numbers, [o, c, h, w])
+            }
             (Use::Table, _) => return self,
             (Use::Any, _) => return self.in_f32(),
             (_, shape) => panic!("{use_:?} weight of shape {shape:?}"),

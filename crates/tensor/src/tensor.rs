@@ -165,12 +165,13 @@ impl Tensor {
         self.track.as_ref()
     }
 
-    /// For a weight: the precision in which products with it are formed.
+    /// For a weight: the precision in which products with it are formed. For what
+    /// [`Tensor::linear`] made of one: that of its products. Other results are f32.
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// The same weight, used in another precision.
+    /// The same numbers, used in another precision.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self

@@ -1,10 +1,16 @@
-//! Scaled dot-product attention (Vaswani et al. 2017, eq. 1), a block of queries at a time: the
-//! scores of all queries against all keys never exist at once.
+//! Scaled dot-product attention (Vaswani et al. 2017, eq. 1). The scores of all queries against all
+//! keys never exist at once: forward, blocks of keys stream past the queries (Dao et al. 2022);
+//! backward, it is a block of queries at a time.
 
 mod backward;
 mod forward;
 mod heads;
+mod keys;
+mod online;
+#[cfg(target_arch = "x86_64")]
+mod online_bf16;
 mod softmax;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +35,7 @@ pub struct AttentionShape {
     pub causal: bool,
 }
 
-/// Most scores held at once, in elements: half of a second-level cache.
+/// Most scores that backward holds at once, in elements: half of a second-level cache.
 const SCORES: usize = 1 << 17;
 
 impl AttentionShape {
@@ -38,7 +44,7 @@ impl AttentionShape {
         self.heads * self.d
     }
 
-    /// Queries whose scores are held at once.
+    /// Queries whose scores backward holds at once.
     fn block(&self) -> usize {
         (SCORES / self.tk).clamp(16, 64)
     }

@@ -1,7 +1,9 @@
 //! Against plain loops in f64, which also give the gradients by differences.
 
 use super::*;
-use crate::cpu::{Isa, available};
+use crate::Precision;
+use crate::bf16;
+use crate::cpu::{Isa, available, isa};
 use crate::testing::{
     assert_close, assert_gradient, assert_same_on_any_number_of_threads, random, wide,
 };
@@ -66,7 +68,7 @@ fn run(s: &AttentionShape, c: &Case) -> [Vec<f32>; 4] {
     let nan = |len| vec![f32::NAN; len];
     let (mut out, mut dq) = (nan(c.q.len()), nan(c.q.len()));
     let (mut dk, mut dv) = (nan(c.k.len()), nan(c.k.len()));
-    attention(s, c.scale, &c.q, &c.k, &c.v, &mut out);
+    attention(Precision::F32, s, c.scale, &c.q, &c.k, &c.v, &mut out);
     attention_grad(s, c.scale, &c.q, &c.k, &c.v, &out, &c.dout, &mut dq, &mut dk, &mut dv);
     [out, dq, dk, dv]
 }
@@ -88,12 +90,112 @@ fn result_and_gradients_equal_the_reference() {
     }
 }
 
+/// Odd numbers of queries, keys and elements, one and several blocks of each, and what the networks
+/// have: heads of 40, 64, 80, 160 and 512 elements, a prompt of 77 words.
+fn forward_shapes() -> Vec<AttentionShape> {
+    let sizes = [
+        (1, 1, 1, 300, 5),
+        (1, 2, 3, 1, 1),
+        (2, 1, 33, 3, 64),
+        (2, 3, 129, 77, 40),
+        (1, 2, 50, 129, 80),
+        (1, 1, 77, 77, 160),
+        (1, 1, 40, 200, 512),
+        (1, 1, 300, 501, 41),
+    ];
+    let shape =
+        |(batch, heads, tq, tk, d), causal| AttentionShape { batch, heads, tq, tk, d, causal };
+    let more = sizes.into_iter().flat_map(|size| [false, true].map(|causal| shape(size, causal)));
+    shapes().into_iter().chain(more).collect()
+}
+
+/// The result of one variant.
+fn forward(isa: Isa, precision: Precision, s: &AttentionShape, c: &Case) -> Vec<f32> {
+    let mut out = vec![f32::NAN; c.q.len()];
+    forward::with_isa(isa, precision, s, c.scale, &c.q, &c.k, &c.v, &mut out);
+    out
+}
+
+/// Every variant against the reference, which in bf16 gets rounded operands.
+fn assert_forward(s: &AttentionShape, c: &Case, tolerance: f64) {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let [q, k, v] = [&c.q, &c.k, &c.v].map(|x| {
+            let mut x = x.clone();
+            if precision == Precision::Bf16 {
+                bf16::round_in_place(&mut x);
+            }
+            wide(&x)
+        });
+        let expected = reference(s, f64::from(c.scale), &q, &k, &v);
+        // Probabilities are rounded too: each by at most 2⁻⁹ of itself, and values are at most 1.
+        let tolerance = if precision == Precision::Bf16 { 2.2e-3 } else { tolerance };
+        for isa in available() {
+            assert_close(&forward(isa, precision, s, c), &expected, tolerance);
+        }
+    }
+}
+
+#[test]
+fn every_variant_equals_the_reference() {
+    for s in forward_shapes() {
+        assert_forward(&s, &case(&s), 1e-6);
+    }
+}
+
+#[test]
+fn scores_may_grow_shrink_and_be_huge() {
+    let s = AttentionShape { batch: 1, heads: 1, tq: 40, tk: 700, d: 40, causal: false };
+    for (step, tolerance) in
+        [(0.07, 1e-5), (-0.07, 1e-5), (16.0, 1e-4), (-16.0, 1e-4), (4096.0, 1e-6), (1e30, 1e-6)]
+    {
+        // Some queries see scores that fall by `step` every fourth key, others ones that grow. A
+        // score is as exact as an f32 of its size, and so, relatively, are the probabilities.
+        let mut c = case(&s);
+        c.scale = 1.0;
+        for (i, q) in c.q.chunks_mut(s.d).enumerate() {
+            q.fill(0.0);
+            q[0] = if i % 3 == 0 { -1.0 } else { 1.0 };
+            q[1] = 1.0;
+        }
+        for (j, k) in c.k.chunks_mut(s.d).enumerate() {
+            // Numbers that bf16 represents and whose scores differ enough.
+            k[0] = (j / 4) as f32 * step;
+            k[1] = if step.abs() < 1.0 { k[1] } else { (j % 4) as f32 * step.abs() / 8.0 };
+        }
+        assert_forward(&s, &c, tolerance);
+    }
+}
+
+#[test]
+fn not_a_number_stays_one_and_stays_where_it_is() {
+    let s = AttentionShape { batch: 1, heads: 2, tq: 70, tk: 300, d: 9, causal: false };
+    for precision in [Precision::F32, Precision::Bf16] {
+        for isa in available() {
+            let nan_at = |spoil: &dyn Fn(&mut Case)| -> Vec<bool> {
+                let mut c = case(&s);
+                spoil(&mut c);
+                forward(isa, precision, &s, &c).into_iter().map(f32::is_nan).collect()
+            };
+            let expect = |nan: &dyn Fn(usize, usize, usize) -> bool| -> Vec<bool> {
+                (0..70 * 18).map(|i| nan(i / 18, i / 9 % 2, i % 9)).collect()
+            };
+            assert!(nan_at(&|_| ()) == expect(&|_, _, _| false));
+            let query = nan_at(&|c| c.q[33 * 18 + 4] = f32::NAN);
+            assert!(query == expect(&|query, head, _| query == 33 && head == 0), "{isa:?}");
+            let key = nan_at(&|c| c.k[299 * 18 + 9] = f32::NAN);
+            assert!(key == expect(&|_, head, _| head == 1), "{isa:?}");
+            let value = nan_at(&|c| c.v[202 * 18 + 10] = f32::NAN);
+            assert!(value == expect(&|_, head, e| head == 1 && e == 1), "{isa:?}");
+        }
+    }
+}
+
 #[test]
 fn large_scores_do_not_overflow() {
     let s = AttentionShape { batch: 1, heads: 1, tq: 2, tk: 3, d: 1, causal: false };
     let (q, k, v) = ([1.0, -1.0], [3e37, 2e37, -3e37], [1.0, 2.0, 3.0]);
     let mut out = [f32::NAN; 2];
-    attention(&s, 1.0, &q, &k, &v, &mut out);
+    attention(Precision::F32, &s, 1.0, &q, &k, &v, &mut out);
     assert_eq!(out, [1.0, 3.0]);
 }
 
@@ -126,7 +228,16 @@ fn every_instruction_set_gives_the_same_rows() {
             let total = softmax::exponentials(isa, &mut p);
             softmax::score_grad(isa, &mut p, 1.0 / total, &mut dp, 0.25);
             let dot = softmax::row_dot(isa, &p, &dp);
-            (p, dp, total, dot)
+            let mut scores = random(7, 32 * n);
+            let mut running = online::Running::START;
+            let (first, second) = scores.split_at_mut(n.div_ceil(2) * 32);
+            online::advance(isa, first, 32, &mut running);
+            second.iter_mut().for_each(|x| *x += 100.0);
+            if !second.is_empty() {
+                assert!(online::advance(isa, second, 32, &mut running));
+                online::scale(isa, first, 32, &running.factor);
+            }
+            (p, dp, total, dot, scores, running.sum, running.max)
         };
         assert!(available().all(|isa| run(isa) == run(Isa::Portable)));
     }
@@ -138,11 +249,16 @@ fn any_number_of_threads_gives_the_same_bits() {
         let c = case(&s);
         assert_same_on_any_number_of_threads(|| run(&s, &c).concat());
     }
+    for s in forward_shapes() {
+        let c = case(&s);
+        assert_same_on_any_number_of_threads(|| forward(isa(), Precision::Bf16, &s, &c));
+        assert_same_on_any_number_of_threads(|| forward(isa(), Precision::F32, &s, &c));
+    }
 }
 
 #[test]
 #[should_panic(expected = "queries [2, 2] and keys [3, 4]")]
 fn lengths_that_differ_are_refused() {
     let s = AttentionShape { batch: 1, heads: 1, tq: 2, tk: 3, d: 1, causal: false };
-    attention(&s, 1.0, &[0.0; 2], &[0.0; 3], &[0.0; 4], &mut [0.0; 2]);
+    attention(Precision::F32, &s, 1.0, &[0.0; 2], &[0.0; 3], &[0.0; 4], &mut [0.0; 2]);
 }

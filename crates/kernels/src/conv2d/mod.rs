@@ -10,6 +10,11 @@ mod pixel_pairs;
 pub mod reference;
 mod weight_grad;
 mod windows;
+mod winograd;
+
+pub use winograd::{
+    Activation, Fusion, Tile, WinogradWeight, conv2d_winograd, conv2d_winograd_fused,
+};
 
 /// The sizes of a convolution: x `[n, h, w, c]`, weight `[o, c, kh, kw]`, y `[n, oh, ow, o]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ pub(crate) mod linear;
 pub(crate) mod operand;
 pub(crate) mod outer;
 pub(crate) mod packed;
-mod panels;
+pub(crate) mod panels;
 pub mod reference;
 pub(crate) mod rows;
 mod single;

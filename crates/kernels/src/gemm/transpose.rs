@@ -68,11 +68,17 @@ mod avx512 {
         let mask = |count: usize| if count == BLOCK { !0 } else { (1 << count) - 1 };
         let (row_mask, col_mask) = (mask(rows), mask(cols));
         let mut block = [_mm512_setzero_ps(); BLOCK];
-        for (i, row) in block.iter_mut().enumerate().take(rows) {
+        // Both loops always have 16 turns, so that the block stays in registers. Rows that are not
+        // there are the last one again, and are masked out below.
+        for (i, row) in block.iter_mut().enumerate() {
+            let i = i.min(rows - 1);
             // SAFETY: `cols` elements of the last row end within `src`, by the assertion.
             *row = unsafe { _mm512_maskz_loadu_ps(col_mask, src.as_ptr().add(i * src_stride)) };
         }
-        for (j, column) in registers(block).into_iter().enumerate().take(cols) {
+        for (j, column) in registers(block).into_iter().enumerate() {
+            if j >= cols {
+                return;
+            }
             let out = &mut dst[place(j) * dst_stride + dst_col..][..rows];
             // SAFETY: the mask has `rows` bits, the length of `out`.
             unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr(), row_mask, column) };

@@ -1,5 +1,6 @@
 //! Scaled dot-product attention over several heads.
 
+use aquatint_kernels::Precision;
 use aquatint_kernels::attention::{self, AttentionShape};
 
 use crate::Tensor;
@@ -19,6 +20,10 @@ impl Tensor {
     ///
     /// self is q `[B, Tq, C]`, k and v are `[B, Tk, C]`; heads lie side by side in the channels,
     /// d = C / heads. → `[B, Tq, C]`.
+    ///
+    /// Products are formed in the precision of q, which is that of the layer that made it. If
+    /// gradients are wanted they are formed in f32, because the way back forms them again so, and
+    /// relies on finding the same probabilities.
     #[track_caller]
     pub fn attention(&self, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -> Tensor {
         let (&[batch, tq, c], &[kb, tk, kc]) = (self.shape(), k.shape()) else {
@@ -34,9 +39,11 @@ impl Tensor {
         let d = c / heads;
         let s = AttentionShape { batch, heads, tq, tk, d, causal: mask == Mask::Causal };
         let scale = 1.0 / (d as f32).sqrt();
+        let tracked = [self, k, v].into_iter().any(Tensor::is_tracked);
+        let precision = if tracked { Precision::F32 } else { self.precision() };
         let mut out = Buffer::stale(self.len());
         let (q, k, v) = (self, k, v);
-        attention::attention(&s, scale, q.data(), k.data(), v.data(), &mut out);
+        attention::attention(precision, &s, scale, q.data(), k.data(), v.data(), &mut out);
         let out = Tensor::from_buffer(out, self.shape());
         let saved = [q.detach(), k.detach(), v.detach(), out.clone()];
         out.with_backward([Some(q), Some(k), Some(v)], move |dy, needed| {
@@ -67,8 +74,8 @@ impl Tensor {
 #[cfg(test)]
 mod tests {
     use super::Mask;
-    use crate::Rng;
     use crate::gradcheck::gradcheck;
+    use crate::{Precision, Rng};
 
     #[test]
     fn gradients() {
@@ -77,5 +84,23 @@ mod tests {
         gradcheck(&inputs, 3e-3, |t| t[0].attention(&t[1], &t[2], 2, Mask::None));
         let inputs = [rng.randn(&[2, 5, 8]), rng.randn(&[2, 5, 8]), rng.randn(&[2, 5, 8])];
         gradcheck(&inputs, 3e-3, |t| t[0].attention(&t[1], &t[2], 4, Mask::Causal));
+    }
+
+    #[test]
+    fn precision_is_that_of_the_layer_unless_gradients_are_wanted() {
+        let mut rng = Rng::new(6);
+        let [x, k, v] = [(); 3].map(|()| rng.randn(&[1, 40, 16]));
+        let weight = rng.randn(&[16, 16]);
+        let q = x.linear(&weight, None);
+        let exact = q.attention(&k, &v, 2, Mask::None).to_vec();
+        let rounded = q.clone().with_precision(Precision::Bf16);
+        let close = rounded.attention(&k, &v, 2, Mask::None).to_vec();
+        assert_ne!(close, exact);
+        assert!(close.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.1));
+        assert_eq!(rounded.attention(&k, &v.tracked(), 2, Mask::None).to_vec(), exact);
+
+        let q = x.linear(&weight.with_precision(Precision::Bf16), None);
+        assert_eq!(q.precision(), Precision::Bf16);
+        assert_eq!(q.reshape(&[2, 20, 16]).precision(), Precision::Bf16);
     }
 }

@@ -9,7 +9,8 @@ use crate::storage::Storage;
 impl Tensor {
     /// `x · weightᵀ + bias`: x `[.., in]`, weight `[out, in]`, bias `[out]` → `[.., out]`.
     ///
-    /// Products are formed in the weight's precision.
+    /// Products are formed in the weight's precision, and the result keeps it for the attention it
+    /// may go into.
     #[track_caller]
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
         let &[n, k] = weight.shape() else { panic!("linear weight of shape {:?}", weight.shape()) };
@@ -25,11 +26,13 @@ impl Tensor {
         let (x, b) = (self.data(), bias.map(Tensor::data));
         if let Storage::Prepared(weight) = weight.storage() {
             weight.apply_linear(x, b, &mut out, size[0]);
-            return Tensor::without_backward([Some(self), bias], &shape, out);
+            let out = Tensor::without_backward([Some(self), bias], &shape, out);
+            return out.with_precision(precision);
         }
         gemm::linear(precision, x, weight.data(), b, &mut out, size);
         let (x, w) = (self.detach(), weight.detach());
-        Tensor::from_op([Some(self), Some(weight), bias], &shape, out, move |dy, [a, b, c]| {
+        let y = Tensor::from_buffer(out, &shape).with_precision(precision);
+        y.with_backward([Some(self), Some(weight), bias], move |dy, [a, b, c]| {
             [
                 a.then(|| {
                     let mut dx = Buffer::stale(x.len());

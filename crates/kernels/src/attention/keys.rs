@@ -1,0 +1,120 @@
+//! Keys and values of one head as the micro-kernels read them, a block of keys at a time.
+//!
+//! They are packed once and shared by all queries. Scores are formed as `k qᵀ`, with the queries in
+//! the lanes of vectors: so everything that softmax needs of one query stays in one lane.
+
+use super::AttentionShape;
+use crate::cpu::Isa;
+use crate::gemm::transpose::transpose;
+use crate::microkernel::Kernels;
+use crate::scratch::{self, Scratch};
+use crate::{Precision, bf16};
+
+/// About the bytes of the keys, values and scores of a block. Small blocks stay in the cache nearest
+/// to the core, but add to the sums of values in memory more often; measured.
+const BLOCK_BYTES: usize = 48 << 10;
+
+/// How the keys of a head are cut into blocks, and what a block is in memory: the keys in tiles
+/// `[depth, mr]`, then the values `[keys, d]`; a word is one f32 or, of keys two neighbouring
+/// elements, of values an element of two neighbouring keys, both as bf16.
+pub(super) struct KeyBlocks {
+    pub isa: Isa,
+    pub precision: Precision,
+    pub kernels: &'static Kernels,
+    /// Elements of one key.
+    pub d: usize,
+    /// Words of one key.
+    pub depth: usize,
+    /// Keys in a block, all tiles whole; the last block may have fewer.
+    pub keys: usize,
+}
+
+impl KeyBlocks {
+    pub fn new(isa: Isa, precision: Precision, s: &AttentionShape) -> Self {
+        let kernels = Kernels::select(isa, precision);
+        let depth = kernels.words(s.d);
+        // Of one key: itself, its value, its scores.
+        let bytes = 4 * (depth + kernels.words(2 * s.d) / 2 + kernels.nr);
+        let tiles = (BLOCK_BYTES / bytes / kernels.mr).clamp(4, 16);
+        let keys = tiles.min(s.tk.div_ceil(kernels.mr)) * kernels.mr;
+        Self { isa, precision, kernels, d: s.d, depth, keys }
+    }
+
+    /// Words of a block.
+    pub fn len(&self) -> usize {
+        self.keys * self.depth + self.kernels.words(self.keys) * self.d
+    }
+
+    /// A block's keys and values.
+    pub fn split<'a>(&self, block: &'a [u32]) -> (&'a [u32], &'a [u32]) {
+        block.split_at(self.keys * self.depth)
+    }
+
+    /// Packs the first `count` keys and values, whose rows are `stride` apart, into a block.
+    pub fn pack(&self, k: &[f32], v: &[f32], stride: usize, count: usize, block: &mut [u32]) {
+        let &Self { isa, d, depth, .. } = self;
+        let mr = self.kernels.mr;
+        let (keys, values) = block.split_at_mut(self.keys * depth);
+        let mut space = self.space();
+        for (tile, out) in keys.chunks_exact_mut(mr * depth).enumerate() {
+            let Some(rows @ 1..) = count.checked_sub(tile * mr) else { break };
+            self.columns(&k[tile * mr * stride..], stride, rows.min(mr), &mut space, out, mr);
+        }
+        if self.kernels.pairs {
+            for (pair, out) in values.chunks_exact_mut(d).enumerate().take(count.div_ceil(2)) {
+                let row = |i| (i < count).then(|| &v[i * stride..][..d]);
+                bf16::interleave(isa, row(2 * pair).unwrap_or_default(), row(2 * pair + 1), out);
+            }
+        } else {
+            let values = scratch::as_floats(values);
+            for (i, out) in values.chunks_exact_mut(d).enumerate().take(count) {
+                out.copy_from_slice(&v[i * stride..][..d]);
+            }
+            self.round(&mut values[..count * d]);
+        }
+    }
+
+    /// Working memory for [`KeyBlocks::columns`].
+    pub fn space(&self) -> Scratch {
+        let pairs = self.d.next_multiple_of(32) / 2;
+        Scratch::take(if self.kernels.pairs { self.kernels.nr * pairs + 2 * pairs } else { 0 })
+    }
+
+    /// Writes at most nr rows of d elements, `stride` apart, as columns: `out` is
+    /// `[depth, columns]`.
+    pub fn columns(
+        &self,
+        x: &[f32],
+        stride: usize,
+        rows: usize,
+        space: &mut Scratch,
+        out: &mut [u32],
+        columns: usize,
+    ) {
+        let &Self { isa, d, depth, .. } = self;
+        let out = scratch::as_floats(out);
+        if !self.kernels.pairs {
+            transpose(isa, x, stride, [rows, d], out, columns, |l| l);
+            self.round(out);
+            return;
+        }
+        // Only whole vectors become pairs quickly, so there are zeros behind the last element.
+        let padded = d.next_multiple_of(32);
+        let (pairs, row) = space.words_mut().split_at_mut(self.kernels.nr * padded / 2);
+        let row = scratch::as_floats(row);
+        row[d..].fill(0.0);
+        for (i, pairs) in pairs.chunks_exact_mut(padded / 2).enumerate().take(rows) {
+            row[..d].copy_from_slice(&x[i * stride..][..d]);
+            bf16::pack(isa, row, pairs);
+        }
+        let pairs = scratch::as_floats(pairs);
+        transpose(isa, pairs, padded / 2, [rows, depth], out, columns, |l| l);
+    }
+
+    /// Rounds to bf16 if products are to be of bf16.
+    pub fn round(&self, x: &mut [f32]) {
+        if self.precision == Precision::Bf16 {
+            bf16::round_in_place(x);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Some queries of one sequence, past which the keys stream.
+
+use super::AttentionShape;
+use super::keys::KeyBlocks;
+use super::online::{self, QUERIES, Running};
+#[cfg(target_arch = "x86_64")]
+use super::online_bf16;
+use crate::gemm::transpose::transpose;
+use crate::microkernel::{Kernels, OuterTile, Run};
+use crate::scratch::{self, Scratch};
+
+/// The working memory of a task, and where its queries are.
+pub(super) struct Stream<'a> {
+    blocks: &'a KeyBlocks,
+    s: &'a AttentionShape,
+    /// The first query.
+    first: usize,
+    /// How many queries.
+    rows: usize,
+    /// For each group of queries that fill the lanes of a tile: they, `[depth, nr]`.
+    queries: Scratch,
+    /// And the sum of values for each, `[d, nr]`.
+    outs: Scratch,
+    /// And what softmax has to know.
+    running: Vec<Running>,
+    /// For packing queries.
+    space: Scratch,
+    /// Of one group and one block of keys, `[keys, nr]`.
+    scores: Scratch,
+}
+
+impl<'a> Stream<'a> {
+    /// For `rows` queries from `first` on.
+    pub fn new(blocks: &'a KeyBlocks, s: &'a AttentionShape, first: usize, rows: usize) -> Self {
+        let nr = blocks.kernels.nr;
+        let groups = rows.div_ceil(nr);
+        let mut queries = Scratch::take(groups * blocks.depth * nr);
+        // What is in the lanes of queries that do not exist does not matter, but might be numbers
+        // that are slow to work with.
+        queries.words_mut().fill(0);
+        Self {
+            blocks,
+            s,
+            first,
+            rows,
+            queries,
+            outs: Scratch::take(groups * blocks.d * nr),
+            running: Vec::with_capacity(groups * nr / QUERIES),
+            space: blocks.space(),
+            scores: Scratch::take(blocks.keys * nr),
+        }
+    }
+
+    /// The attention of one head: q and out begin with its first element, `packed` has all its
+    /// blocks of keys.
+    pub fn head(&mut self, scale: f32, q: &[f32], packed: &[u32], out: &mut [f32]) {
+        let &mut Self { blocks, s, first, rows, .. } = self;
+        let (isa, nr, d, width) = (blocks.isa, blocks.kernels.nr, blocks.d, s.width());
+        // Powers of 2 are less work than powers of e.
+        let scale = scale * std::f32::consts::LOG2_E;
+        let groups = (0..rows).step_by(nr).map(|from| (from, nr.min(rows - from)));
+        let panels = self.queries.words_mut().chunks_exact_mut(blocks.depth * nr);
+        for ((from, count), panel) in groups.clone().zip(panels) {
+            blocks.columns(&q[from * width..], width, count, &mut self.space, panel, nr);
+        }
+        self.running.clear();
+        self.running.resize_with(groups.len() * nr / QUERIES, || Running::START);
+        let firsts = (0..s.seen(first + rows - 1)).step_by(blocks.keys);
+        for (block, first_key) in packed.chunks_exact(blocks.len()).zip(firsts) {
+            for (group, (from, count)) in groups.clone().enumerate() {
+                let seen = s.seen(first + from + count - 1);
+                if seen > first_key {
+                    let keys = blocks.keys.min(seen - first_key);
+                    self.step(group, count, scale, block, first_key, keys);
+                }
+            }
+        }
+        for (group, (from, count)) in groups.enumerate() {
+            let sums = &mut self.outs.floats_mut()[group * d * nr..][..d * nr];
+            let running = &self.running[group * nr / QUERIES..][..count.div_ceil(QUERIES)];
+            for (i, running) in running.iter().enumerate() {
+                let shares = running.sum.map(|sum| 1.0 / sum);
+                online::scale(isa, &mut sums[i * QUERIES..], nr, &shares);
+            }
+            transpose(isa, sums, nr, [d, count], &mut out[from * width..], width, |l| l);
+        }
+    }
+
+    /// Lets one group of `count` queries see the first `keys` keys of a block.
+    fn step(
+        &mut self,
+        group: usize,
+        count: usize,
+        scale: f32,
+        block: &[u32],
+        first_key: usize,
+        keys: usize,
+    ) {
+        let &mut Self { blocks, s, .. } = self;
+        let (kernels, d, depth) = (blocks.kernels, blocks.d, blocks.depth);
+        let (mr, nr) = (kernels.mr, kernels.nr);
+        let first = self.first + group * nr;
+        let lanes = count.next_multiple_of(QUERIES);
+        let (key_tiles, values) = blocks.split(block);
+        let queries = &self.queries.words()[group * depth * nr..][..depth * nr];
+        let outs = &mut self.outs.floats_mut()[group * d * nr..][..d * nr];
+        let running = &mut self.running[group * nr / QUERIES..][..lanes / QUERIES];
+        let scores = &mut self.scores.floats_mut()[..keys * nr];
+        for (tile, out) in scores.chunks_mut(mr * nr).enumerate() {
+            let left = Panel { words: &key_tiles[tile * mr * depth..], stride: mr, first: 0 };
+            product(kernels, left, queries, depth, lanes, scale, false, out);
+        }
+        if s.causal {
+            for key in (first + 1).saturating_sub(first_key)..keys {
+                let hidden = lanes.min(first_key + key - first);
+                scores[key * nr..][..hidden].fill(f32::NEG_INFINITY);
+            }
+        }
+        let raised = powers(blocks, scores, running);
+        if raised && first_key > 0 {
+            for (i, running) in running.iter().enumerate() {
+                online::scale(blocks.isa, &mut outs[i * QUERIES..], nr, &running.factor);
+            }
+        }
+        let scores = scratch::as_words(scores);
+        let tallest = d.div_ceil(d.div_ceil(mr));
+        for (tile, out) in outs.chunks_mut(tallest * nr).enumerate() {
+            let left = Panel { words: values, stride: d, first: tile * tallest };
+            product(kernels, left, scores, kernels.words(keys), lanes, 1.0, first_key > 0, out);
+        }
+    }
+}
+
+/// Softmax's part of a step: scores become what multiplies the values. Whether the sums so far
+/// must be scaled.
+fn powers(blocks: &KeyBlocks, scores: &mut [f32], running: &mut [Running]) -> bool {
+    let nr = blocks.kernels.nr;
+    let mut raised = false;
+    for (i, running) in running.iter_mut().enumerate() {
+        let scores = &mut scores[i * QUERIES..];
+        #[cfg(target_arch = "x86_64")]
+        if blocks.kernels.pairs {
+            // SAFETY: kernels of pairs are those of AVX-512 BF16, and `Kernels::select` has
+            // ascertained that this machine has it.
+            raised |= unsafe { online_bf16::advance(scores, nr, running) };
+            continue;
+        }
+        raised |= online::advance(blocks.isa, scores, nr, running);
+    }
+    if !blocks.kernels.pairs {
+        blocks.round(scores);
+    }
+    raised
+}
+
+/// A left operand: `a[l, i]` is `words[l · stride + first + i]`.
+struct Panel<'a> {
+    words: &'a [u32],
+    stride: usize,
+    first: usize,
+}
+
+/// `out[i, j] = scale · Σ_l a[l, i] · b[l, j]` for one tile, `len` rows of both operands and `lanes`
+/// columns; rows of `b` and `out` are nr long.
+fn product(
+    kernels: &Kernels,
+    a: Panel,
+    b: &[u32],
+    len: usize,
+    lanes: usize,
+    scale: f32,
+    accumulate: bool,
+    out: &mut [f32],
+) {
+    let nr = kernels.nr;
+    let rows = out.len() / nr;
+    assert!((1..=kernels.mr).contains(&rows) && (1..=nr).contains(&lanes) && len > 0);
+    assert!(a.words.len() >= (len - 1) * a.stride + a.first + rows && b.len() >= len * nr);
+    let run = Run { a: a.words.as_ptr(), b: b.as_ptr(), len };
+    let tile = OuterTile {
+        runs: &run,
+        run_count: 1,
+        a_stride: a.stride,
+        b_stride: nr,
+        a_col: a.first,
+        b_col: 0,
+        cols: lanes,
+        out: out.as_mut_ptr(),
+        out_stride: nr,
+        scale,
+        accumulate,
+    };
+    // SAFETY: the assertions: `len` rows of both operands reach as far as the tile does, and `out`
+    // has `rows` rows.
+    unsafe { kernels.outer(rows, &tile) };
+}
