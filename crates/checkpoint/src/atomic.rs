@@ -37,6 +37,37 @@ pub fn write_file(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
     with_file(path, |file| file.write_all(bytes))
 }
 
+/// Puts a folder at `path` that `write` fills, and takes away what was there. If that fails, or
+/// panics, what was there stays as it was and the new folder is removed. `write` is told where the
+/// folder is meanwhile.
+///
+/// # Errors
+/// Those of `write`, and those of the file system.
+pub fn with_folder<E: From<io::Error>>(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let path = path.as_ref();
+    let (folder, ()) = beside(path, |name| fs::create_dir(name))?;
+    let mut new = TemporaryFolder(folder);
+    write(&new.0)?;
+    sync_folder(&new.0)?;
+    let mut old = None;
+    if path.symlink_metadata().is_ok() {
+        old = Some(beside(path, |name| fs::rename(path, name))?.0);
+    }
+    if let Err(error) = fs::rename(&new.0, path) {
+        if let Some(old) = old {
+            fs::rename(old, path)?;
+        }
+        return Err(error.into());
+    }
+    // What is to be removed now is the old folder, if there was one.
+    new.0 = old.unwrap_or_default();
+    sync_folder(folder_of(path))?;
+    Ok(())
+}
+
 /// Removes the temporary files that a killed process left in `folder`, and says how many. Only for
 /// a folder that nobody else writes to.
 ///
@@ -63,22 +94,41 @@ struct Temporary {
 
 impl Temporary {
     fn beside(path: &Path) -> io::Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = path
-            .file_name()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-        // The name is cut, not the unique part, where a file system allows 255 bytes only.
-        let stem: String = name.to_string_lossy().chars().take(40).collect();
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let name = format!(".{stem}.{}-{count}{SUFFIX}", std::process::id());
-            let path = folder_of(path).join(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { path, file, renamed: false }),
-                // Left by a killed process that had our number: in containers they come again.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
+        let (path, file) =
+            beside(path, |name| OpenOptions::new().write(true).create_new(true).open(name))?;
+        Ok(Self { path, file, renamed: false })
+    }
+}
+
+/// A folder that removes itself.
+struct TemporaryFolder(PathBuf);
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            // As below: there is nobody to tell.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// A name beside `path` that `make` found free, and what it made there.
+fn beside<T>(path: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(PathBuf, T)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    // The name is cut, not the unique part, where a file system allows 255 bytes only.
+    let stem: String = name.to_string_lossy().chars().take(40).collect();
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!(".{stem}.{}-{count}{SUFFIX}", std::process::id());
+        let path = folder_of(path).join(name);
+        match make(&path) {
+            Ok(made) => return Ok((path, made)),
+            // Left by a killed process that had our number: in containers they come again.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
     }
 }
@@ -159,6 +209,25 @@ mod tests {
         }
         write_file(folder.path().join("a.txt"), b"whole").unwrap();
         assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole_or_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("model");
+        let put = |name: &'static str, fail: bool| {
+            with_folder(&path, |folder| {
+                write_file(folder.join(name), b"x")?;
+                if fail { Err(io::Error::other("the disk is full")) } else { Ok(()) }
+            })
+        };
+        put("a", true).unwrap_err();
+        assert!(names(parent.path()).is_empty());
+        put("a", false).unwrap();
+        put("b", true).unwrap_err();
+        assert_eq!((names(parent.path()), names(&path)), (vec!["model".into()], vec!["a".into()]));
+        put("b", false).unwrap();
+        assert_eq!((names(parent.path()), names(&path)), (vec!["model".into()], vec!["b".into()]));
     }
 
     #[test]

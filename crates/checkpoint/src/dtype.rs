@@ -13,6 +13,8 @@ pub enum DType {
     F16,
     /// The upper half of an f32: 8 bits, the range of f32.
     Bf16,
+    /// IEEE double precision.
+    F64,
 }
 
 impl DType {
@@ -21,6 +23,7 @@ impl DType {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::F64 => 8,
         }
     }
 
@@ -30,7 +33,13 @@ impl DType {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+            Self::F64 => "F64",
         }
+    }
+
+    /// That of this spelling in a safetensors header.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::F32, Self::F16, Self::Bf16, Self::F64].into_iter().find(|dtype| dtype.name() == name)
     }
 
     /// f32 as little-endian bytes, rounded to the nearest, ties to even.
@@ -39,6 +48,7 @@ impl DType {
             Self::F32 => all(values, f32::to_le_bytes),
             Self::F16 => all(values, |v| f16::from_f32(v).to_le_bytes()),
             Self::Bf16 => all(values, |v| bf16::from_f32(v).to_le_bytes()),
+            Self::F64 => all(values, |v| f64::from(v).to_le_bytes()),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod naming;
 mod pickle;
 mod resolve;
 mod save;
+mod save_streamed;
 mod source;
 mod weights;
 
@@ -29,4 +30,5 @@ pub use family::Family;
 pub use manifest::{Entry, Manifest};
 pub use resolve::{IGNORED, LoadReport, MisShaped, nearest, resolve};
 pub use save::{encode, save};
+pub use save_streamed::{Planned, save_streamed};
 pub use weights::Weights;

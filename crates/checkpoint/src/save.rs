@@ -9,8 +9,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use aquatint_tensor::Tensor;
-use serde_json::{Value, json};
 
+use crate::save_streamed::{Planned, header};
 use crate::{DType, atomic};
 
 /// Writes these tensors, atomically. Names are sorted; `metadata` is attached as text.
@@ -50,24 +50,13 @@ pub fn encode(
     let sorted: BTreeMap<&str, &Tensor> = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
     assert_eq!(sorted.len(), tensors.len(), "a tensor's name is given twice");
 
-    let mut header = BTreeMap::<&str, Value>::new();
-    if !metadata.is_empty() {
-        header.insert("__metadata__", json!(metadata));
-    }
-    let mut begin = 0;
-    for (&name, tensor) in &sorted {
-        let end = begin + tensor.len() * dtype.size();
-        let entry = json!({
-            "dtype": dtype.name(), "shape": tensor.shape(), "data_offsets": [begin, end]
-        });
-        header.insert(name, entry);
-        begin = end;
-    }
-    let mut header = serde_json::to_vec(&header)?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
-    out.write_all(&header)?;
+    let planned = |(&name, tensor): (&&str, &&Tensor)| Planned {
+        name: name.to_owned(),
+        shape: tensor.shape().to_vec(),
+        dtype,
+    };
+    let planned: Vec<Planned> = sorted.iter().map(planned).collect();
+    out.write_all(&header(planned.iter(), metadata)?)?;
     for tensor in sorted.values() {
         out.write_all(&dtype.encode(&tensor.to_vec()))?;
     }

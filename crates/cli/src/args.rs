@@ -120,6 +120,10 @@ pub struct PartArgs {
     #[arg(long, value_name = "NAME")]
     pub family: Option<Family>,
 
+    /// Take a single file's configurations and tokenizers from this folder in diffusers' layout
+    #[arg(long, value_name = "FOLDER")]
+    pub config: Option<PathBuf>,
+
     /// Take the autoencoder's weights from this file
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,

@@ -30,7 +30,9 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
         target.check_apart(preview, &request.seeds())?;
     }
     let source = match &args.model {
-        Some(path) => ModelSource::open(path, args.parts.family)?,
+        Some(path) => {
+            ModelSource::open_with(path, args.parts.family, args.parts.config.as_deref())?
+        }
         None => embedded::model()?,
     };
     let size = request.size_for(&ModelConfig::read(&source)?)?;

@@ -92,8 +92,8 @@ pub fn check_file(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// It is better to know before the work than after.
-fn check_folder(folder: &Path) -> Result<(), Failure> {
+/// Whether files can be made in a folder. It is better to know before the work than after.
+pub fn check_folder(folder: &Path) -> Result<(), Failure> {
     let probe = folder.join(format!(".aquatint-{}", std::process::id()));
     File::create(&probe)
         .and_then(|_| fs::remove_file(&probe))

@@ -31,6 +31,9 @@ fn generate() {
               --family <NAME>
                   What a single file is, where it does not show or shows wrongly
 
+              --config <FOLDER>
+                  Take a single file's configurations and tokenizers from this folder in diffusers' layout
+
               --vae <FILE>
                   Take the autoencoder's weights from this file
 

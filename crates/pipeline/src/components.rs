@@ -126,13 +126,21 @@ fn tokenizer(
     folder: &str,
     encoder: &TextEncoderConfig,
 ) -> Result<Tokenizer, ModelError> {
-    match (source, encoder) {
-        (ModelSource::File(_), TextEncoderConfig::Bert(_)) => Ok(Tokenizer::bert()),
-        // OpenCLIP's text encoders, which compute the other GELU, fill up with zeros.
-        (ModelSource::File(_), TextEncoderConfig::Clip(config)) => {
-            Ok(if config.hidden_act == "gelu" { Tokenizer::open_clip() } else { Tokenizer::clip() })
+    match source {
+        ModelSource::File(_) if !source.has(&format!("{folder}/tokenizer_config.json")) => {
+            Ok(shipped_tokenizer(encoder))
         }
         _ => Ok(Tokenizer::load(source, folder)?),
+    }
+}
+
+/// The tokenizer that a text encoder was trained with, as far as that is published.
+pub(crate) fn shipped_tokenizer(encoder: &TextEncoderConfig) -> Tokenizer {
+    match encoder {
+        TextEncoderConfig::Bert(_) => Tokenizer::bert(),
+        // OpenCLIP's text encoders, which compute the other GELU, fill up with zeros.
+        TextEncoderConfig::Clip(config) if config.hidden_act == "gelu" => Tokenizer::open_clip(),
+        TextEncoderConfig::Clip(_) => Tokenizer::clip(),
     }
 }
 

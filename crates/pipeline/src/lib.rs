@@ -14,9 +14,12 @@
 //! A [`GenerateRequest`] is validated in one place, and progress, previews and cancellation are
 //! one argument, a [`Watch`]. This crate knows no command line and no clock.
 
+mod blueprint;
 mod components;
 mod config;
+mod configs;
 mod contact_sheet;
+mod convert;
 mod error;
 pub mod metadata;
 mod parts;
@@ -38,6 +41,7 @@ pub use components::{
 };
 pub use config::ModelConfig;
 pub use contact_sheet::{contact_sheet, square_columns};
+pub use convert::{Conversion, ConvertError, ConvertOptions};
 pub use error::ModelError;
 pub use picture::Picture;
 pub use prompt::{Encoded, PromptEmbeds, encode, encode_prompt};

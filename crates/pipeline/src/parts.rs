@@ -46,18 +46,8 @@ impl Parts<'_> {
         })
     }
 
-    /// The weights in the folder of a part.
     fn weights(&self, part: &str) -> Result<Weights, ModelError> {
-        let stems: &[&str] = match part {
-            "text_encoder" | "text_encoder_2" | "bert" => &["model", "pytorch_model"],
-            _ => &["diffusion_pytorch_model"],
-        };
-        let names: Vec<String> = stems
-            .iter()
-            .flat_map(|stem| ENDINGS.map(|ending| format!("{part}/{stem}{ending}")))
-            .collect();
-        let there = names.iter().find(|name| self.source.has(name));
-        self.source.weights(there.unwrap_or(&names[0]))
+        part_weights(self.source, part)
     }
 
     fn fill_from(
@@ -91,14 +81,30 @@ impl Parts<'_> {
     }
 }
 
+/// The weights in the folder of a part.
+pub(crate) fn part_weights(source: &ModelSource, part: &str) -> Result<Weights, ModelError> {
+    let stems: &[&str] = match part {
+        "text_encoder" | "text_encoder_2" | "bert" => &["model", "pytorch_model"],
+        _ => &["diffusion_pytorch_model"],
+    };
+    let names: Vec<String> = stems
+        .iter()
+        .flat_map(|stem| ENDINGS.map(|ending| format!("{part}/{stem}{ending}")))
+        .collect();
+    let there = names.iter().find(|name| source.has(name));
+    source.weights(there.unwrap_or(&names[0]))
+}
+
 /// How files of weights end, the better ones first.
-const ENDINGS: [&str; 6] = [
+const ENDINGS: [&str; 8] = [
     ".safetensors",
     ".fp16.safetensors",
     ".safetensors.index.json",
     ".fp16.safetensors.index.json",
     ".bin",
     ".fp16.bin",
+    ".bin.index.json",
+    ".fp16.bin.index.json",
 ];
 
 /// Gives the parameters of `module`, one after the other, the values that `get` has for a name and

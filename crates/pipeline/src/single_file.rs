@@ -9,17 +9,20 @@ use aquatint_nn::{Module, ModuleExt};
 use serde_json::{Map, Value};
 
 use crate::config::{INDEX, SCHEDULER_CONFIG};
+use crate::configs::of_folder;
 use crate::parts::fill;
 use crate::presets::preset;
-use crate::{LoadOptions, ModelError};
+use crate::{LoadOptions, ModelError, ModelSource};
 
 /// An opened file, what it was found to be, and where each part's weights are in it.
 pub struct SingleFile {
-    weights: Weights,
-    family: Family,
-    found: Detected,
-    configs: Map<String, Value>,
-    plan: Plan,
+    pub(crate) weights: Weights,
+    pub(crate) family: Option<Family>,
+    pub(crate) found: Detected,
+    pub(crate) configs: Map<String, Value>,
+    pub(crate) plan: Plan,
+    /// The folder that the configurations are from, if they are not those of a family.
+    pub(crate) settings: Option<ModelSource>,
 }
 
 impl SingleFile {
@@ -38,9 +41,34 @@ impl SingleFile {
         };
         let mut configs = preset(family);
         says(&mut configs, &found);
-        let layout = Layout::of(&shapes(weights.manifest()), &configs).map_err(no_model)?;
-        let plan = Plan::new(&shapes(weights.manifest()), &layout);
-        Ok(Self { weights, family, found, configs, plan })
+        let plan = plan(&weights, &configs)?;
+        Ok(Self { weights, family: Some(family), found, configs, plan, settings: None })
+    }
+
+    /// As [`SingleFile::open`], but the configurations are those in the folder `config`, if one is
+    /// given: for models of no family that we know.
+    ///
+    /// # Errors
+    /// Also if that is no folder of a model.
+    pub fn open_with(
+        path: &Path,
+        family: Option<Family>,
+        config: Option<&Path>,
+    ) -> Result<Self, ModelError> {
+        let Some(folder) = config else { return Self::open(path, family) };
+        let settings = ModelSource::folder(folder)?;
+        let configs = of_folder(&settings)?;
+        let weights = Weights::open(path)?;
+        let mut found = detect(weights.manifest());
+        if let Kind::Addition(_) | Kind::Other(_) = found.kind {
+            let (file, reason) = (weights.file().into(), format!("is {}", found.sentence()));
+            return Err(ModelError::NoModel { file, reason });
+        }
+        // Which parts there must be is for the configurations to say.
+        found.missing.clear();
+        let plan = plan(&weights, &configs)?;
+        let family = family.or(found.family);
+        Ok(Self { weights, family, found, configs, plan, settings: Some(settings) })
     }
 
     /// The path as it was given.
@@ -48,9 +76,14 @@ impl SingleFile {
         self.weights.file()
     }
 
-    /// What the model is.
-    pub fn family(&self) -> Family {
+    /// What the model is, if it is one of those that we know.
+    pub fn family(&self) -> Option<Family> {
         self.family
+    }
+
+    /// The folder that has the configurations, and perhaps tokenizers.
+    pub(crate) fn settings(&self) -> Option<&ModelSource> {
+        self.settings.as_ref()
     }
 
     /// The file `name` that a folder with this model would have, if it is a configuration.
@@ -86,6 +119,14 @@ impl fmt::Debug for SingleFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SingleFile({}, {:?})", self.path(), self.family)
     }
+}
+
+fn plan(weights: &Weights, configs: &Map<String, Value>) -> Result<Plan, ModelError> {
+    let file = shapes(weights.manifest());
+    let layout = Layout::of(&file, configs);
+    let layout =
+        layout.map_err(|reason| ModelError::NoModel { file: weights.file().into(), reason })?;
+    Ok(Plan::new(&file, &layout))
 }
 
 /// What the file says of itself goes before what its family is usually like.

@@ -35,11 +35,29 @@ impl ModelSource {
     /// # Errors
     /// One sentence that says what `path` is instead, and what to do.
     pub fn open(path: impl Into<PathBuf>, family: Option<Family>) -> Result<Self, ModelError> {
+        Self::open_with(path, family, None)
+    }
+
+    /// As [`ModelSource::open`]; the configurations of a file are those in the folder `config`, if
+    /// one is given.
+    ///
+    /// # Errors
+    /// Also if `config` is no folder of a model, or is given for a folder.
+    pub fn open_with(
+        path: impl Into<PathBuf>,
+        family: Option<Family>,
+        config: Option<&Path>,
+    ) -> Result<Self, ModelError> {
         let path = path.into();
         if path.is_file() && path.file_name().is_none_or(|name| name != INDEX) {
-            return Ok(Self::File(Arc::new(SingleFile::open(&path, family)?)));
+            return Ok(Self::File(Arc::new(SingleFile::open_with(&path, family, config)?)));
         }
-        Self::folder(path)
+        let folder = Self::folder(&path)?;
+        if config.is_some() {
+            let reason = "has configurations of its own; leave out --config".into();
+            return Err(ModelError::NoModel { file: path.display().to_string(), reason });
+        }
+        Ok(folder)
     }
 
     /// A folder, after a look at whether it can be a model at all.
@@ -72,8 +90,31 @@ impl ModelSource {
         match self {
             Self::Folder(folder) => folder.join(name).is_file(),
             Self::Embedded(files) => files.iter().any(|(path, _)| *path == name),
-            Self::File(file) => file.config(name).is_some(),
+            Self::File(file) => {
+                file.config(name).is_some() || file.settings().is_some_and(|s| s.has(name))
+            }
         }
+    }
+
+    /// The names of the files in a folder of the model, in order.
+    pub(crate) fn names_in(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<String> = match self {
+            Self::Folder(root) => fs::read_dir(root.join(folder))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|entry| entry.path().is_file())
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .filter(|name| !name.starts_with('.'))
+                .collect(),
+            Self::Embedded(files) => {
+                let below = files.iter().filter_map(|(path, _)| path.strip_prefix(folder));
+                below.filter_map(|rest| rest.strip_prefix('/')).map(str::to_owned).collect()
+            }
+            Self::File(file) => file.settings().map_or(vec![], |s| s.names_in(folder)),
+        };
+        names.sort();
+        names
     }
 
     /// What messages call the file `name`.
@@ -101,10 +142,11 @@ impl ModelSource {
                 let file = files.iter().find(|(path, _)| *path == name).ok_or_else(missing)?;
                 Ok(Cow::Borrowed(file.1))
             }
-            Self::File(file) => {
-                let config = file.config(name).ok_or_else(missing)?;
-                Ok(Cow::Owned(config.to_string().into_bytes()))
-            }
+            Self::File(file) => match (file.config(name), file.settings()) {
+                (Some(config), _) => Ok(Cow::Owned(config.to_string().into_bytes())),
+                (None, Some(settings)) => settings.read(name),
+                (None, None) => Err(missing()),
+            },
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aquatint_tensor::Tensor;
 
 use super::Shapes;
-use super::binding::{Binding, store, stored_shape};
+use super::binding::{Array, Binding, store, stored_shape};
 use super::layout::Layout;
 use super::plan::Plan;
 
@@ -61,6 +61,15 @@ impl Output {
         self.from.iter().map(|(read, _)| read.stored.as_str())
     }
 
+    /// The one tensor of the old file whose bytes it has, in whatever shape; `None` if it is put
+    /// together or taken apart.
+    pub fn copied(&self) -> Option<&str> {
+        match &self.from[..] {
+            [(read, write)] if read.keeps_bytes() && write.keeps_bytes() => Some(&read.stored),
+            _ => None,
+        }
+    }
+
     /// Makes it; `get` reads a tensor of the old file.
     ///
     /// # Errors
@@ -70,24 +79,45 @@ impl Output {
     /// If `get` answers with other shapes than the file had when the output was planned.
     #[track_caller]
     pub fn make<E>(&self, mut get: impl FnMut(&str) -> Result<Tensor, E>) -> Result<Tensor, E> {
-        if let [(read, write)] = &self.from[..]
-            && read.keeps_bytes()
-            && write.keeps_bytes()
-        {
-            let tensor = get(&read.stored)?;
-            let as_planned = tensor.shape() == self.shape;
-            return Ok(if as_planned { tensor } else { Tensor::new(tensor.to_vec(), &self.shape) });
+        let values = self.values(|name| {
+            let tensor = get(name)?;
+            Ok((tensor.to_vec(), tensor.shape().to_vec()))
+        })?;
+        Ok(Tensor::new(values, &self.shape))
+    }
+
+    /// Its numbers, whatever they are, in row-major order; `get` reads those of a tensor of the old
+    /// file, and its shape.
+    ///
+    /// # Errors
+    /// Those of `get`.
+    ///
+    /// # Panics
+    /// As those of [`Output::make`].
+    #[track_caller]
+    pub fn values<T: Copy, E>(
+        &self,
+        mut get: impl FnMut(&str) -> Result<Array<T>, E>,
+    ) -> Result<Vec<T>, E> {
+        if let Some(name) = self.copied() {
+            let (values, shape) = get(name)?;
+            assert_eq!(
+                values.len(),
+                self.shape.iter().product::<usize>(),
+                "`{name}` has become {shape:?}"
+            );
+            return Ok(values);
         }
         let mut ours = Vec::with_capacity(self.from.len());
         for (read, write) in &self.from {
-            let tensor = get(&read.stored)?;
-            let made = read.load(&tensor.to_vec(), tensor.shape());
-            let fits = || panic!("`{}` has become {:?}", read.stored, tensor.shape());
+            let (values, shape) = get(&read.stored)?;
+            let made = read.load(&values, &shape);
+            let fits = || panic!("`{}` has become {shape:?}", read.stored);
             ours.push((write, made.unwrap_or_else(fits)));
         }
         let made: Vec<_> = ours.iter().map(|(write, (v, s))| (*write, &v[..], &s[..])).collect();
         let (values, shape) = store(&made).expect("the shapes were compared when it was planned");
         assert_eq!(shape, self.shape, "the shape of `{}`", self.name);
-        Ok(Tensor::new(values, &shape))
+        Ok(values)
     }
 }

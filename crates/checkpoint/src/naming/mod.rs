@@ -21,6 +21,7 @@ mod convert;
 mod ignored;
 mod layout;
 mod plan;
+mod recode;
 mod table;
 mod text;
 mod unet;
@@ -31,6 +32,7 @@ pub use convert::{Output, outputs};
 pub use ignored::{IGNORED, Pattern, ignored};
 pub use layout::{Layout, Naming, PARTS, PartLayout};
 pub use plan::Plan;
+pub use recode::RecodeError;
 pub use table::Table;
 
 /// Names and shapes of a file's tensors: all that is needed to say what it is.

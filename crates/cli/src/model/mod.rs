@@ -3,6 +3,7 @@
 //! Adding a command: one file with an `Args` struct and a `run` function, one variant of
 //! [`ModelCommand`], one arm in [`run`].
 
+mod convert;
 mod inspect;
 mod list;
 mod progress;
@@ -22,6 +23,7 @@ pub struct ModelArgs {
 
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
+    Convert(Box<convert::ConvertArgs>),
     Inspect(inspect::InspectArgs),
     List(list::ListArgs),
     Pull(Box<pull::PullArgs>),
@@ -29,6 +31,7 @@ enum ModelCommand {
 
 pub fn run(args: &ModelArgs) -> Result<(), Failure> {
     match &args.command {
+        ModelCommand::Convert(args) => convert::run(args),
         ModelCommand::Inspect(args) => inspect::run(args),
         ModelCommand::List(args) => list::run(args),
         ModelCommand::Pull(args) => pull::run(args),

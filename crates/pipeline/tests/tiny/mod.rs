@@ -1,8 +1,14 @@
 //! A model small enough to be made on the spot.
 
-use aquatint_models::{AutoencoderKL, ClipTextConfig, PerBlock, UNet2DConditionModel};
+#![allow(dead_code, reason = "not every test file needs everything")]
+
+use aquatint_models::{
+    AutoencoderKL, ClipTextConfig, ClipTextModel, PerBlock, UNet2DConditionModel,
+};
 use aquatint_nn::ModuleExt;
-use aquatint_pipeline::{Components, ModelConfig, TextEncoder, TextEncoderConfig, Tokenizer};
+use aquatint_pipeline::{
+    Components, ModelConfig, SecondEncoder, TextEncoder, TextEncoderConfig, Tokenizer,
+};
 
 /// Random weights: 64×64 pictures of nothing, from 8×8 latents.
 pub fn tiny_components() -> Components {
@@ -45,4 +51,26 @@ pub fn tiny_components() -> Components {
     unet.init(2);
     vae.init(3);
     Components { tokenizer, text_encoder, second_encoder: None, unet, vae, config }
+}
+
+/// The same built as SDXL: a second text encoder, and linear layers around attention.
+pub fn tiny_xl() -> Components {
+    let mut model = tiny_components();
+    let TextEncoderConfig::Clip(text) = &model.config.text_encoder else { unreachable!() };
+    let text = ClipTextConfig { hidden_act: "gelu".into(), num_hidden_layers: 2, ..text.clone() };
+    let mut text_encoder = ClipTextModel::with_projection(&text);
+    text_encoder.init(4);
+    model.config.text_encoder_2 = Some(text);
+    let tokenizer = model.tokenizer.clone();
+    model.second_encoder = Some(SecondEncoder { tokenizer, text_encoder });
+
+    let unet = &mut model.config.unet;
+    (unet.cross_attention_dim, unet.use_linear_projection) = (32, true);
+    unet.transformer_layers_per_block = PerBlock::Same(2);
+    unet.addition_embed_type = Some("text_time".into());
+    unet.addition_time_embed_dim = Some(8);
+    unet.projection_class_embeddings_input_dim = Some(6 * 8 + 16);
+    model.unet = UNet2DConditionModel::new(unet);
+    model.unet.init(2);
+    model
 }
