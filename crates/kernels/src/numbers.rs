@@ -43,6 +43,36 @@ impl Numbers<'_> {
     }
 }
 
+/// Numbers that are kept as they came.
+pub(crate) enum Kept {
+    F32(Vec<f32>),
+    Halves(Halves),
+}
+
+impl Kept {
+    pub fn new(numbers: Numbers) -> Self {
+        match numbers {
+            Numbers::F32(x) => Self::F32(x.to_vec()),
+            Numbers::F16(x) => Self::Halves(Halves::F16(x.to_vec())),
+            Numbers::Bf16(x) => Self::Halves(Halves::Bf16(x.to_vec())),
+        }
+    }
+
+    pub fn numbers(&self) -> Numbers<'_> {
+        match self {
+            Self::F32(x) => Numbers::F32(x),
+            Self::Halves(x) => x.numbers(),
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::F32(x) => 4 * x.len(),
+            Self::Halves(x) => 2 * x.len(),
+        }
+    }
+}
+
 /// Numbers of 16 bits.
 #[derive(Clone, Debug)]
 pub(crate) enum Halves {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::conv2d::{self, Conv2dShape, Tile, WinogradWeight};
 use crate::gemm::{linear, packed::Packed};
+use crate::numbers::Kept;
 use crate::scratch::Scratch;
 use crate::{Numbers, Precision, cpu};
 
@@ -20,7 +21,13 @@ enum Form {
     Packed(Packed),
     /// Transformed, for a 3×3 convolution that keeps the size of the picture.
     Winograd(WinogradWeight),
+    /// As it came, for one that is transformed for each large picture anew: in f32 the transform
+    /// would take four times the memory, and of 16 bits eight times.
+    Kept(Kept),
 }
+
+/// Pixels from which on transforming a weight first is worth it.
+const LARGE: usize = 1024;
 
 impl Weight {
     /// Prepares the weight `[n, k]` of a linear layer.
@@ -50,15 +57,13 @@ impl Weight {
     #[track_caller]
     pub fn conv2d_same(precision: Precision, w: Numbers, shape: [usize; 4]) -> Self {
         let [o, c, ..] = shape;
-        match winograd_tile(precision, shape) {
-            None => Self::conv2d(precision, w, shape),
-            Some(tile) => {
-                let mut plain = Scratch::take(w.len());
-                w.widen(0..w.len(), plain.floats_mut());
-                let weight = WinogradWeight::new(tile, plain.floats_mut(), o, c);
-                Self { form: Form::Winograd(weight), shape }
-            }
-        }
+        assert_eq!(w.len(), shape.iter().product::<usize>(), "elements of a weight {shape:?}");
+        let form = match winograd_tile(precision, shape) {
+            None => return Self::conv2d(precision, w, shape),
+            Some(Tile::F4) => Form::Kept(Kept::new(w)),
+            Some(tile) => Form::Winograd(transformed(tile, w, [o, c])),
+        };
+        Self { form, shape }
     }
 
     /// Bytes of memory that it takes.
@@ -66,6 +71,7 @@ impl Weight {
         match &self.form {
             Form::Packed(packed) => packed.bytes(),
             Form::Winograd(weight) => weight.bytes(),
+            Form::Kept(kept) => kept.bytes(),
         }
     }
 
@@ -94,8 +100,23 @@ impl Weight {
         match &self.form {
             Form::Packed(packed) => conv2d::conv2d_packed(packed, s, x, bias, y),
             Form::Winograd(weight) => conv2d::conv2d_winograd(weight, s, x, bias, y),
+            Form::Kept(kept) if s.n * s.h * s.w >= LARGE => {
+                let weight = transformed(Tile::F4, kept.numbers(), [s.o, s.c]);
+                conv2d::conv2d_winograd(&weight, s, x, bias, y);
+            }
+            Form::Kept(kept) => {
+                let numbers = kept.numbers();
+                let packed = Packed::new(cpu::isa(), Precision::F32, numbers, [s.o, s.c, kh * kw]);
+                conv2d::conv2d_packed(&packed, s, x, bias, y);
+            }
         }
     }
+}
+
+fn transformed(tile: Tile, w: Numbers, [o, c]: [usize; 2]) -> WinogradWeight {
+    let mut plain = Scratch::take(w.len());
+    w.widen(0..w.len(), plain.floats_mut());
+    WinogradWeight::new(tile, plain.floats_mut(), o, c)
 }
 
 /// How a convolution that keeps the size of the picture is computed, unless by the direct sum. By
@@ -111,8 +132,7 @@ fn winograd_tile(precision: Precision, [o, c, kh, kw]: [usize; 4]) -> Option<Til
         // Transformed weights take 8/3 and 16/9 of the memory: too much for the largest.
         Precision::Bf16 if o * c <= 640 * 1280 => Some(Tile::F4x2),
         Precision::Bf16 if o * c <= 1280 * 1280 => Some(Tile::F2),
-        // Four times the memory.
-        Precision::F32 if o * c <= 512 * 512 => Some(Tile::F4),
+        Precision::F32 if o * c <= 640 * 1920 => Some(Tile::F4),
         Precision::F32 | Precision::Bf16 => None,
     }
 }
@@ -130,7 +150,7 @@ mod tests {
 
     use super::*;
     use crate::gemm;
-    use crate::testing::random;
+    use crate::testing::{assert_close_together, random};
 
     fn bits(x: &[f32]) -> Vec<u32> {
         x.iter().map(|x| x.to_bits()).collect()
@@ -196,6 +216,33 @@ mod tests {
                     conv2d::conv2d(precision, &s, &x, &plain, Some(&b), &mut expected);
                     assert_eq!(bits(&y), bits(&expected), "{precision:?} {s:?}");
                 }
+            }
+        }
+    }
+
+    /// A convolution that keeps the size, with and without the transform, small and large.
+    #[test]
+    fn a_transformed_weight_gives_the_same_numbers() {
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 2e-2)] {
+            for h in [7, 33] {
+                let [c, o, w] = [64, 70, 33];
+                let kernel = [3, 3];
+                let s = Conv2dShape { n: 1, h, w, c, o, kernel, stride: 1, padding: [1; 4] };
+                let (x, b) = (random(1, h * w * c), random(3, o));
+                let weight = random(2, o * c * 9);
+                let halves: Vec<f16> = weight.iter().map(|&w| f16::from_f32(w)).collect();
+                let exact: Vec<f32> = halves.iter().map(|w| w.to_f32()).collect();
+                let mut expected = vec![0.0; h * w * o];
+                conv2d::conv2d(Precision::F32, &s, &x, &exact, Some(&b), &mut expected);
+                let of = |numbers| {
+                    let mut y = vec![7.0; h * w * o];
+                    let weight = Weight::conv2d_same(precision, numbers, [o, c, 3, 3]);
+                    weight.apply_conv2d(&s, &x, Some(&b), &mut y);
+                    y
+                };
+                let y = of(Numbers::F16(&halves));
+                assert_close_together(&y, &expected, tolerance, &format!("{precision:?} {h}"));
+                assert_eq!(bits(&y), bits(&of(Numbers::F32(&exact))));
             }
         }
     }
