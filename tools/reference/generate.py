@@ -15,6 +15,7 @@ import torch
 import families
 import models
 import numerics
+import pipelines
 import published
 import schedules
 import tokenizers_golden
@@ -27,6 +28,7 @@ def write_all(root: Path) -> None:
     torch.set_num_threads(1)
     models.write_all(root)
     families.write_all(root)
+    pipelines.write_all(root)
     published.write_all(root)
     schedules.write_all(root)
     numerics.write_all(root)

@@ -9,8 +9,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use aquatint_checkpoint::Weights;
+use aquatint_models::unet::UNetConditions;
 use aquatint_pipeline::{
-    Components, GenerateRequest, LoadOptions, ModelSource, Picture, text_to_image,
+    Components, GenerateRequest, LoadOptions, ModelSource, Picture, Tokenizer, encode,
+    text_to_image,
 };
 use aquatint_tensor::{Precision, Tensor};
 
@@ -54,18 +56,27 @@ pub fn run(args: Args) -> Result<()> {
         Ok(())
     };
     let picture = |name: &str| -> Result<Tensor> { Ok(reference.get(name)?.from_nchw()) };
-    let Components { text_encoder, unet, vae, .. } = &components;
-    stage("context", &|| {
-        let ids: Vec<u32> = reference.get("ids")?.to_vec().iter().map(|&id| id as u32).collect();
-        let prompt = text(&reference, "prompt")?;
-        if components.tokenizer.encode(&prompt) != ids {
-            bail!("`{prompt}` has other ids here than in transformers");
-        }
-        Ok(text_encoder.context(&ids, 1))
-    })?;
+    let given = |name: &str| -> Result<Option<Tensor>> {
+        Ok(reference.shape(name).map(|_| reference.get(name)).transpose()?)
+    };
+    let Components { tokenizer, second_encoder, unet, vae, .. } = &components;
+    let prompt = text(&reference, "prompt")?;
+    check_ids(&reference, "ids", &prompt, tokenizer)?;
+    if let Some(second) = second_encoder {
+        check_ids(&reference, "ids_2", &prompt, &second.tokenizer)?;
+    }
+    stage("context", &|| Ok(encode(&components, &prompt).context))?;
+    if second_encoder.is_some() {
+        stage("text_embeds", &|| {
+            encode(&components, &prompt).pooled.context("nothing is said of the whole prompt")
+        })?;
+    }
     stage("unet", &|| {
         let timestep = reference.get("timestep")?.to_vec();
-        Ok(unet.forward(&picture("sample")?, &timestep, &reference.get("context")?).to_nchw())
+        let (text_embeds, time_ids) = (given("text_embeds")?, given("time_ids")?);
+        let conditions = UNetConditions { text_embeds, time_ids, ..Default::default() };
+        let (sample, context) = (picture("sample")?, reference.get("context")?);
+        Ok(unet.forward_given(&sample, &timestep, &context, &conditions).to_nchw())
     })?;
     stage("decoded", &|| Ok(vae.decode(&vae.config().unscaled(&picture("latents")?)).to_nchw()))?;
     stage("encoded", &|| {
@@ -78,6 +89,15 @@ pub fn run(args: Args) -> Result<()> {
     }
     if !args.bf16 && (worst > ALLOWED || psnr < ALIKE) {
         bail!("more than {ALLOWED:e} from diffusers, or less than {ALIKE} dB alike");
+    }
+    Ok(())
+}
+
+/// Tells whether `tokenizer` makes the ids of the prompt that transformers makes.
+fn check_ids(reference: &Weights, key: &str, prompt: &str, tokenizer: &Tokenizer) -> Result<()> {
+    let ids: Vec<u32> = reference.get(key)?.to_vec().iter().map(|&id| id as u32).collect();
+    if tokenizer.encode(prompt) != ids {
+        bail!("`{prompt}` has other {key} here than in transformers");
     }
     Ok(())
 }
