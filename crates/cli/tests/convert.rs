@@ -72,13 +72,16 @@ fn what_is_left_out_is_said() {
     safetensors(&folder.join("more.safetensors"), &tensors);
     let (_, err) = convert(folder, &["more.safetensors", "back", "--config", "model"]);
     for line in [
-        "left out: 2 such as alphas_cumprod (the noise schedule as a buffer, which follows from \
-         its two ends)\n",
+        "kept along: 3 such as alphas_cumprod, which no part needs\n",
         "left out: model_ema.decay (running averages of the U-Net's weights beside the weights)\n",
-        &format!("left out: {layer} (the last layer, which this model does not compute)\n"),
     ] {
         assert!(err.contains(line), "{err}");
     }
+    assert!(read(&folder.join("back/kept_along.safetensors")).contains_key(layer));
+    // And back: all but the averages.
+    convert(folder, &["back", "again.safetensors"]);
+    tensors.remove("model_ema.decay");
+    assert!(read(&folder.join("again.safetensors")) == tensors);
 
     // A part of the folder that nobody draws with.
     let index = fs::read_to_string(model.join("model_index.json")).unwrap();

@@ -61,6 +61,12 @@ impl Output {
         self.from.iter().map(|(read, _)| read.stored.as_str())
     }
 
+    /// The tensor `name` of the old file as it is.
+    pub fn same(part: &str, name: &str, shape: &[usize]) -> Self {
+        let from = vec![(Binding::same(name), Binding::same(name))];
+        Self { part: part.into(), name: name.into(), shape: shape.to_vec(), from }
+    }
+
     /// The one tensor of the old file whose bytes it has, in whatever shape; `None` if it is put
     /// together or taken apart.
     pub fn copied(&self) -> Option<&str> {

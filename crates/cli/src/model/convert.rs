@@ -101,6 +101,10 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         };
         console::note(&format!("left out: {names} ({reason})"));
     }
+    if let Some(first) = conversion.kept_along().first() {
+        let count = conversion.kept_along().len();
+        console::note(&format!("kept along: {count} such as {first}, which no part needs"));
+    }
     let mut shown = Shown::new(conversion.tensors(), conversion.bytes());
     let written = stop::whole(|| conversion.write(out, &mut |bytes| shown.written(bytes)));
     shown.finish();
@@ -117,6 +121,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
             "tensors": conversion.tensors(),
             "bytes": conversion.bytes(),
             "left_out": left_out,
+            "kept_along": conversion.kept_along(),
         });
         console::result(&report.to_string());
     } else {

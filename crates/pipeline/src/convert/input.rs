@@ -7,7 +7,7 @@ use aquatint_checkpoint::naming::{Layout, Naming, PARTS, Plan, shapes};
 use aquatint_checkpoint::{Detected, Family, Kind, LoadError, Weights, detect};
 use serde_json::{Map, Value};
 
-use super::{ConvertOptions, alone};
+use super::{ConvertOptions, alone, along};
 use crate::blueprint::wanted;
 use crate::configs::of_folder;
 use crate::parts::part_weights;
@@ -58,6 +58,9 @@ impl Gathered {
                 None => part_weights(&source, part)?,
             };
             gathered.add_part(weights, part)?;
+        }
+        if options.naming == Naming::Ldm {
+            gathered.inputs.extend(along::of_folder(&source)?);
         }
         gathered.settings = Some(source);
         Ok(gathered)

@@ -4,6 +4,7 @@
 //! [`Conversion::write`] has no more than a tensor and its source in memory.
 
 mod alone;
+mod along;
 mod input;
 mod marks;
 mod texts;
@@ -43,6 +44,7 @@ pub struct Conversion {
     texts: Vec<Text>,
     folder: bool,
     left_out: BTreeMap<String, Vec<String>>,
+    kept_along: Vec<String>,
 }
 
 /// A file of weights.
@@ -115,13 +117,14 @@ impl Conversion {
                 file.made.push(Some((i, output)));
             }
         }
+        let kept_along = along::add(&mut files, &mut gathered, options);
         if let (Naming::Ldm, false) = (options.naming, gathered.alone) {
             files.values_mut().for_each(|file| marks::add(file, &gathered, options.family));
         }
         let texts = if options.folder { texts::of(&mut gathered, options.dtype)? } else { vec![] };
         let sources = gathered.inputs.into_iter().map(|input| input.weights).collect();
         let (files, left_out) = (files.into_values().collect(), gathered.left_out);
-        Ok(Self { sources, files, texts, folder: options.folder, left_out })
+        Ok(Self { sources, files, texts, folder: options.folder, left_out, kept_along })
     }
 
     /// How many tensors will be written.
@@ -138,6 +141,12 @@ impl Conversion {
     /// The tensors and parts that will not be in the result, by the reason.
     pub fn left_out(&self) -> &BTreeMap<String, Vec<String>> {
         &self.left_out
+    }
+
+    /// The tensors that no part needs but that go along, so that the way back is exact: in a folder
+    /// in a file of their own, `kept_along.safetensors`.
+    pub fn kept_along(&self) -> &[String] {
+        &self.kept_along
     }
 
     /// Writes the result, which replaces what is at `path`. `watch` is told the bytes of each
