@@ -18,6 +18,8 @@ pub mod cpu;
 pub mod elementwise;
 pub mod gemm;
 pub mod group_norm;
+// No layer uses it yet, and building it takes its time.
+#[cfg(any(test, feature = "int8"))]
 pub mod int8;
 mod lanes;
 pub mod layer_norm;
