@@ -8,8 +8,8 @@ use crate::numbers::Kept;
 use crate::scratch::Scratch;
 use crate::{Numbers, Precision, cpu};
 
-/// A weight in the form that products with it read, in no more bits than it came in. The numbers
-/// themselves cannot be had back.
+/// A weight in the form that products with it read: packed, in no more bits than it came in, or
+/// transformed. The numbers themselves cannot be had back.
 pub struct Weight {
     form: Form,
     /// `[o, c, kh, kw]`
@@ -26,7 +26,8 @@ enum Form {
     Kept(Kept),
 }
 
-/// Pixels from which on transforming a weight first is worth it.
+/// Pixels of one picture from which on transforming a weight first is worth it. Of one, so that a
+/// picture is the same in any batch.
 const LARGE: usize = 1024;
 
 impl Weight {
@@ -100,7 +101,7 @@ impl Weight {
         match &self.form {
             Form::Packed(packed) => conv2d::conv2d_packed(packed, s, x, bias, y),
             Form::Winograd(weight) => conv2d::conv2d_winograd(weight, s, x, bias, y),
-            Form::Kept(kept) if s.n * s.h * s.w >= LARGE => {
+            Form::Kept(kept) if s.h * s.w >= LARGE => {
                 let weight = transformed(Tile::F4, kept.numbers(), [s.o, s.c]);
                 conv2d::conv2d_winograd(&weight, s, x, bias, y);
             }
@@ -244,6 +245,25 @@ mod tests {
                 assert_close_together(&y, &expected, tolerance, &format!("{precision:?} {h}"));
                 assert_eq!(bits(&y), bits(&of(Numbers::F32(&exact))));
             }
+        }
+    }
+
+    /// Alone a picture must be what it is in a batch, whose pixels together are many.
+    #[test]
+    fn a_picture_is_the_same_in_any_batch() {
+        let [c, o, h, w] = [64, 64, 16, 16];
+        let (x, weight) = (random(1, 5 * h * w * c), random(2, o * c * 9));
+        for precision in [Precision::F32, Precision::Bf16] {
+            let weight = Weight::conv2d_same(precision, Numbers::F32(&weight), [o, c, 3, 3]);
+            let of = |n: usize, x: &[f32]| {
+                let kernel = [3, 3];
+                let s = Conv2dShape { n, h, w, c, o, kernel, stride: 1, padding: [1; 4] };
+                let mut y = vec![7.0; n * h * w * o];
+                weight.apply_conv2d(&s, x, None, &mut y);
+                bits(&y)
+            };
+            let alone = of(1, &x[..h * w * c]);
+            assert!(alone == of(5, &x)[..h * w * o], "{precision:?}");
         }
     }
 

@@ -4,7 +4,7 @@ use super::rows::RightPanels;
 use super::transpose::transpose;
 use crate::cpu::Isa;
 use crate::microkernel::Kernels;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, as_floats};
 use crate::{Precision, bf16};
 
 /// `right[l, j] = w[j, l]` of a matrix with rows of `k`.
@@ -57,12 +57,6 @@ pub(crate) fn words(
     if precision == Precision::Bf16 {
         bf16::round_in_place(panel);
     }
-}
-
-/// The same memory as f32.
-fn as_floats(x: &mut [u32]) -> &mut [f32] {
-    // SAFETY: one size, one alignment, and every bit pattern is an f32.
-    unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
 }
 
 /// Turns a panel `[taps, k, stride]` of f32 into one `[taps, k / 2, stride]` of pairs of bf16 from

@@ -9,7 +9,7 @@ use crate::Precision;
 use crate::cpu::Isa;
 use crate::microkernel::{Kernels, RowsTile};
 use crate::parallel;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, word_chunks};
 
 /// Rows that one task works on before it goes to the next panel: they stay in the L2 cache.
 const CHUNK: usize = 224;
@@ -96,8 +96,8 @@ impl RowsProduct<'_> {
         }
         let mut own = Scratch::take(if ready.is_some() { 0 } else { panel_count * panel_len });
         if panel_len > 0 && ready.is_none() {
-            parallel::chunks(own.floats_mut(), panel_len, |p, panel| {
-                self.pack(kernels, right, p, as_words(panel));
+            word_chunks(own.words_mut(), panel_len, |p, panel| {
+                self.pack(kernels, right, p, panel);
             });
         }
         let packed = ready.unwrap_or(own.words());
@@ -200,10 +200,4 @@ impl Table {
         }
         table
     }
-}
-
-/// The same memory as words.
-fn as_words(x: &mut [f32]) -> &mut [u32] {
-    // SAFETY: one size, one alignment, and every bit pattern is a u32.
-    unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
 }
