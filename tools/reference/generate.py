@@ -17,6 +17,7 @@ import models
 import numerics
 import pipelines
 import published
+import samplers
 import schedules
 import tokenizers_golden
 
@@ -30,6 +31,7 @@ def write_all(root: Path) -> None:
     families.write_all(root)
     pipelines.write_all(root)
     published.write_all(root)
+    samplers.write_all(root)
     schedules.write_all(root)
     numerics.write_all(root)
     tokenizers_golden.write_all(root)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aquatint_checkpoint::Family;
-use aquatint_diffusion::SAMPLERS;
+use aquatint_diffusion::{SAMPLERS, SPACINGS};
 use aquatint_pipeline::GenerateRequest;
 use aquatint_tensor::{Precision, RngKind};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -23,6 +23,7 @@ pub enum Command {
     Generate(Box<GenerateArgs>),
     /// Fetch models and show which are there
     Model(crate::model::ModelArgs),
+    Samplers(crate::samplers::SamplersArgs),
     /// Train one part of a model
     Train(crate::train::TrainArgs),
 }
@@ -65,6 +66,10 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "NAME", default_value_t = GenerateRequest::default().sampler,
         help = sampler_help())]
     pub sampler: String,
+
+    /// Which noise levels to step through
+    #[arg(long, value_name = "NAME", help = schedule_help())]
+    pub schedule: Option<String>,
 
     /// How strongly to follow the prompt; 1 is without guidance and half the work
     #[arg(long, value_name = "X", default_value_t = GenerateRequest::default().guidance_scale,
@@ -174,6 +179,7 @@ impl GenerateArgs {
             rng: self.rng.clone(),
             steps: self.steps,
             sampler: self.sampler.clone(),
+            schedule: self.schedule.clone(),
             guidance_scale: self.guidance_scale,
             eta: self.eta,
             width: self.width,
@@ -191,4 +197,10 @@ fn rng_help() -> String {
 fn sampler_help() -> String {
     let names: Vec<&str> = SAMPLERS.iter().map(|sampler| sampler.name).collect();
     format!("How to step from noise to picture: {}", names.join(", "))
+}
+
+fn schedule_help() -> String {
+    let names: Vec<&str> = SPACINGS.iter().map(|spacing| spacing.name).collect();
+    let names = names.join(", ");
+    format!("Which noise levels to step through: {names} [default: the sampler's or the model's]")
 }

@@ -9,6 +9,7 @@ mod machine;
 mod model;
 mod names;
 mod preview;
+mod samplers;
 mod stop;
 mod train;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Generate(args) => generate::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Samplers(args) => samplers::run(&args),
         Command::Train(args) => train::run(&args),
     };
     match outcome {

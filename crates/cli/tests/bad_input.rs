@@ -139,6 +139,7 @@ fn impossible_requests() {
         (&["--width", "0"], "is not a possible size"),
         (&["--sampler", "dddim"], "nearest is `ddim`"),
         (&["--sampler", "eulr"], "nearest is `euler`"),
+        (&["--schedule", "karas"], "nearest is `karras`"),
         (&["--rng", "torch-gpu"], "nearest is `torch-cpu`"),
         (&["--rng", "numpy", "--seed", "4294967296"], "a seed of 4294967296 is not possible"),
         (&["--steps", "0"], "0 steps are not possible"),

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use aquatint_pipeline::{GenerateRequest, png};
 use common::{names, succeed, tiny_model};
@@ -41,6 +42,7 @@ fn seeds_prompts_and_guidance_make_a_difference() {
         &["a cat", "--seed", "7", "--steps", "2"],
         &["a cat", "--seed", "7", "--eta", "1"],
         &["a cat", "--seed", "7", "--sampler", "heun"],
+        &["a cat", "--seed", "7", "--schedule", "karras"],
         &["a cat", "--seed", "7", "--rng", "torch-cuda"],
         &["a cat", "--seed", "7", "--rng", "numpy"],
         &["a cat", "--seed", "7", "--negative-prompt", "red", "--guidance-scale", "50"],
@@ -52,15 +54,39 @@ fn seeds_prompts_and_guidance_make_a_difference() {
 }
 
 #[test]
+fn names_of_other_programs_make_the_same_picture() {
+    let (folder, _) = tiny_model();
+    let generate = |sampler: &str, schedule: &str| {
+        let args = ["generate", "a cat", "-m", "model", "--seed", "7", "--steps", "3"];
+        let more = ["--sampler", sampler, "--schedule", schedule, "-o", "out.png"];
+        succeed(folder.path(), &[&args[..], &more].concat());
+        png::decode(&fs::read(folder.path().join("out.png")).expect("written")).expect("a PNG").0
+    };
+    let ours = generate("dpmpp_2m_sde", "karras");
+    assert_eq!(ours, generate("DPM++ 2M SDE", "Karras"));
+    assert_eq!(ours, generate("DPM++ 2M SDE Exponential", "Karras"));
+    assert_eq!(ours, generate("k_dpmpp_2m_sde", "use_karras_sigmas"));
+    assert_ne!(ours, generate("DPMSolverMultistepScheduler", "karras"));
+}
+
+#[test]
 fn a_picture_is_the_same_alone_and_in_company() {
     let (folder, _) = tiny_model();
-    let args = ["generate", "a cat", "-m", "model", "--steps", "3", "--sampler", "ddpm"];
-    succeed(folder.path(), &[&args[..], &["--seed", "5", "-n", "3", "-o", "all.png"]].concat());
-    succeed(folder.path(), &[&args[..], &["--seed", "7", "-o", "one.png"]].concat());
-    let pixels = |name: &str| {
-        png::decode(&fs::read(folder.path().join(name)).expect("written")).expect("a PNG").0
-    };
-    assert_eq!(names(folder.path()), ["all-1.png", "all-2.png", "all-3.png", "model", "one.png"]);
+    for sampler in ["ddpm", "dpmpp_2m_sde"] {
+        same_in_company(folder.path(), sampler);
+    }
+}
+
+fn same_in_company(folder: &Path, sampler: &str) {
+    for name in names(folder).iter().filter(|name| name.ends_with(".png")) {
+        fs::remove_file(folder.join(name)).expect("written before");
+    }
+    let args = ["generate", "a cat", "-m", "model", "--steps", "3", "--sampler", sampler];
+    succeed(folder, &[&args[..], &["--seed", "5", "-n", "3", "-o", "all.png"]].concat());
+    succeed(folder, &[&args[..], &["--seed", "7", "-o", "one.png"]].concat());
+    let pixels =
+        |name: &str| png::decode(&fs::read(folder.join(name)).expect("written")).expect("a PNG").0;
+    assert_eq!(names(folder), ["all-1.png", "all-2.png", "all-3.png", "model", "one.png"]);
     assert_eq!(pixels("all-3.png"), pixels("one.png"));
     assert_ne!(pixels("all-1.png"), pixels("all-2.png"));
 }

@@ -59,9 +59,12 @@ fn generate() {
                   [default: 50]
 
               --sampler <NAME>
-                  How to step from noise to picture: ddpm, ddim, euler, heun, euler_ancestral
+                  How to step from noise to picture: ddpm, ddim, plms, euler, heun, euler_ancestral, lms, dpm2, dpm2_ancestral, dpmpp_2s_ancestral, dpmpp_sde, dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde, unipc, deis, restart, lcm, tcd
 
                   [default: ddim]
+
+              --schedule <NAME>
+                  Which noise levels to step through: leading, trailing, linspace, uniform, simple, sgm_uniform, karras, exponential, kl_optimal, align_your_steps, align_your_steps_xl, beta, lcm [default: the sampler's or the model's]
 
               --guidance-scale <X>
                   How strongly to follow the prompt; 1 is without guidance and half the work
@@ -108,6 +111,53 @@ fn generate() {
 
           -h, --help
                   Print help (see a summary with '-h')"#]].assert_eq(&help.join("\n"));
+}
+
+#[test]
+fn samplers() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let table = succeed(folder.path(), &["samplers"]);
+    expect![[r#"
+        sampler             order  calls  noise   web UI        diffusers                        paper
+        ddpm                1      1      yes     -             DDPMScheduler                    Ho et al. 2020, arXiv:2006.11239, Algorithm 2
+        ddim                1      1      if eta  DDIM          DDIMScheduler                    Song et al. 2020, arXiv:2010.02502, eq. 12
+        plms                2      1      no      PLMS          PNDMScheduler                    Liu et al. 2022, arXiv:2202.09778
+        euler               1      1      no      Euler         EulerDiscreteScheduler           Karras et al. 2022, arXiv:2206.00364, Algorithm 1 without its correction
+        heun                2      2      no      Heun          HeunDiscreteScheduler            Karras et al. 2022, arXiv:2206.00364, Algorithm 1
+        euler_ancestral     1      1      eta     Euler a       EulerAncestralDiscreteScheduler  Crowson 2022, k-diffusion
+        lms                 4      1      no      LMS           LMSDiscreteScheduler             Crowson 2022, k-diffusion
+        dpm2                2      2      no      DPM2          KDPM2DiscreteScheduler           Lu et al. 2022, arXiv:2206.00927, Algorithm 1
+        dpm2_ancestral      2      2      eta     DPM2 a        KDPM2AncestralDiscreteScheduler  Crowson 2022, k-diffusion
+        dpmpp_2s_ancestral  2      2      eta     DPM++ 2S a    -                                Lu et al. 2022, arXiv:2211.01095, Algorithm 1
+        dpmpp_sde           2      2      eta     DPM++ SDE     DPMSolverSDEScheduler            Crowson 2022, k-diffusion
+        dpmpp_2m            2      1      no      DPM++ 2M      DPMSolverMultistepScheduler      Lu et al. 2022, arXiv:2211.01095, Algorithm 2
+        dpmpp_2m_sde        2      1      eta     DPM++ 2M SDE  sde-dpmsolver++                  Lu et al. 2022, arXiv:2211.01095, section 5
+        dpmpp_3m_sde        2      1      eta     DPM++ 3M SDE  -                                Crowson 2023, k-diffusion
+        unipc               3      1      no      UniPC         UniPCMultistepScheduler          Zhao et al. 2023, arXiv:2302.04867
+        deis                2      1      no      -             DEISMultistepScheduler           Zhang and Chen 2022, arXiv:2204.13902
+        restart             2      2      yes     Restart       -                                Xu et al. 2023, arXiv:2306.14878
+        lcm                 -      1      yes     LCM           LCMScheduler                     Luo et al. 2023, arXiv:2310.04378, Algorithm 3
+        tcd                 -      1      eta     TCD           TCDScheduler                     Zheng et al. 2024, arXiv:2402.19159
+
+        schedule             web UI            diffusers                paper
+        leading              DDIM              leading                  Lin et al. 2024, arXiv:2305.08891, table 2
+        trailing             -                 trailing                 Lin et al. 2024, arXiv:2305.08891, table 2
+        linspace             -                 linspace                 Lin et al. 2024, arXiv:2305.08891, table 2
+        uniform              Uniform           -                        Crowson 2022, k-diffusion
+        simple               Simple            -                        ComfyUI
+        sgm_uniform          SGM Uniform       -                        Stability AI 2023, generative-models
+        karras               Karras            use_karras_sigmas        Karras et al. 2022, arXiv:2206.00364, eq. 5
+        exponential          Exponential       use_exponential_sigmas   Crowson 2022, k-diffusion
+        kl_optimal           KL Optimal        -                        Sabour et al. 2024, arXiv:2404.14507, theorem 3.1
+        align_your_steps     Align Your Steps  StableDiffusionSigmas    Sabour et al. 2024, arXiv:2404.14507
+        align_your_steps_xl  -                 StableDiffusionXLSigmas  Sabour et al. 2024, arXiv:2404.14507
+        beta                 Beta              -                        Lee et al. 2024, arXiv:2407.12173
+        lcm                  -                 -                        Luo et al. 2023, arXiv:2310.04378
+    "#]].assert_eq(&table);
+    let json = succeed(folder.path(), &["samplers", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["samplers"][1]["name"], "ddim");
+    assert_eq!(json["schedules"].as_array().map(Vec::len), Some(13));
 }
 
 #[test]

@@ -12,6 +12,12 @@ use crate::{PredictionType, Schedule};
 pub trait Denoiser {
     /// The guess for x `[N, ..]`, of x's shape.
     fn denoise(&self, x: &Tensor, sigma: f64) -> Tensor;
+
+    /// The schedule whose timesteps its σ stand for, if there is one. Only a sampler that was
+    /// published in timesteps asks. Denoisers made of a denoiser pass on what that answers.
+    fn schedule(&self) -> Option<&Schedule> {
+        None
+    }
 }
 
 impl<F: Fn(&Tensor, f64) -> Tensor> Denoiser for F {
@@ -48,5 +54,9 @@ impl Denoiser for ModelDenoiser<'_> {
         let timesteps = vec![self.schedule.t(sigma) as f32; x.dim(0)];
         let answer = self.network.predict(&x.scale(c.input as f32), &timesteps);
         weighted([(c.skip, x), (c.out, &answer)])
+    }
+
+    fn schedule(&self) -> Option<&Schedule> {
+        Some(self.schedule)
     }
 }

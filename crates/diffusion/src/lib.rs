@@ -44,10 +44,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod brownian;
 pub mod ddpm;
 mod denoiser;
 mod guidance;
 mod loss;
+mod names;
 mod noise;
 mod parameterization;
 pub mod samplers;
@@ -56,6 +58,7 @@ pub mod spacing;
 mod watch;
 mod weighted;
 
+pub use brownian::{BrownianMotion, Tree};
 pub use ddpm::EpsModel;
 pub use denoiser::{Denoiser, ModelDenoiser, Network};
 pub use guidance::{Condition, Conditioned, Guidance};
@@ -64,5 +67,5 @@ pub use noise::{Noise, NoiseSource};
 pub use parameterization::{Coefficients, PredictionType};
 pub use samplers::{Run, SAMPLERS, SamplerInfo, UnknownSampler};
 pub use schedule::{BetaSchedule, Schedule};
-pub use spacing::{FinalSigma, TimestepSpacing};
+pub use spacing::{FinalSigma, SPACINGS, SpacingInfo, Stops, TimestepSpacing, UnknownSpacing};
 pub use watch::{Step, Watch};

@@ -3,11 +3,21 @@
 use aquatint_tensor::rng::{SeedTooLarge, Stream};
 use aquatint_tensor::{Rng, RngKind, Tensor};
 
+use crate::brownian::{BrownianMotion, Tree};
+
 /// Gives standard normal noise of a shape `[N, ..]`, new at every call. An [`Rng`] is a source,
 /// and so is a closure; [`Noise`] is the one for pictures.
 pub trait NoiseSource {
     /// Noise of this shape.
     fn noise(&mut self, shape: &[usize]) -> Tensor;
+
+    /// The Brownian motion between two noise levels that samplers of stochastic equations follow.
+    /// A source need not have one: then it is made of draws of [`NoiseSource::noise`], new ones
+    /// for every level.
+    fn brownian(&mut self, sigma_min: f64, sigma_max: f64) -> Option<Box<dyn BrownianMotion>> {
+        let _ = (sigma_min, sigma_max);
+        None
+    }
 }
 
 impl NoiseSource for Rng {
@@ -26,6 +36,7 @@ impl<F: FnMut(&[usize]) -> Tensor> NoiseSource for F {
 /// in any company.
 pub struct Noise {
     kind: RngKind,
+    seeds: Vec<u64>,
     pictures: Vec<Stream>,
 }
 
@@ -37,7 +48,7 @@ impl Noise {
     pub fn new(kind: RngKind, seeds: &[u64]) -> Result<Self, SeedTooLarge> {
         let pictures =
             seeds.iter().map(|&seed| Stream::new(kind, seed)).collect::<Result<_, _>>()?;
-        Ok(Self { kind, pictures })
+        Ok(Self { kind, seeds: seeds.to_vec(), pictures })
     }
 
     /// Noise `[N, H, W, C]` for pictures of shape `[H, W, C]`.
@@ -70,6 +81,12 @@ impl NoiseSource for Noise {
         let seeds = self.pictures.len();
         assert_eq!(shape.first(), Some(&seeds), "noise of {shape:?} from {seeds} seeds");
         self.randn(&shape[1..])
+    }
+
+    /// The path that the seed of each picture stands for, in PyTorch's numbers that of k-diffusion
+    /// and the web UI. Nothing is drawn from the pictures' streams.
+    fn brownian(&mut self, sigma_min: f64, sigma_max: f64) -> Option<Box<dyn BrownianMotion>> {
+        Some(Box::new(Tree::new(self.kind, &self.seeds, sigma_min, sigma_max)))
     }
 }
 

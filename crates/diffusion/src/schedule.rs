@@ -96,6 +96,10 @@ impl Schedule {
                 product
             })
             .collect();
+        Self::from_tables(betas, alphas, alphas_cumprod)
+    }
+
+    fn from_tables(betas: Vec<f64>, alphas: Vec<f64>, alphas_cumprod: Vec<f64>) -> Self {
         let log_sigmas = alphas_cumprod.iter().map(|&a| sigma_of(a).ln()).collect();
         Self { betas, alphas, alphas_cumprod, log_sigmas }
     }
@@ -104,6 +108,25 @@ impl Schedule {
     #[allow(clippy::len_without_is_empty, reason = "there is always a timestep")]
     pub fn len(&self) -> usize {
         self.betas.len()
+    }
+
+    /// The schedule whose last timestep is noise alone, from one that leaves a little of the
+    /// picture there: Lin et al. 2024 (arXiv:2305.08891), Algorithm 1. √ᾱ is moved and stretched so
+    /// that it ends at 0 and begins where it did.
+    ///
+    /// The last ᾱ is 2⁻²⁴ instead of 0, as in diffusers' samplers: σ is 4096 then and not infinite.
+    /// Networks for such a schedule predict v; to predict ε from noise alone says nothing.
+    pub fn rescaled_to_zero_snr(&self) -> Self {
+        const NEARLY_NOTHING: f64 = 1.0 / (1 << 24) as f64;
+        let root = |t: usize| self.alphas_cumprod[t].sqrt();
+        let (first, last) = (root(0), root(self.len() - 1));
+        let rescaled = |t| ((root(t) - last) * first / (first - last)).powi(2);
+        let mut alphas_cumprod: Vec<f64> = (0..self.len()).map(rescaled).collect();
+        alphas_cumprod[self.len() - 1] = NEARLY_NOTHING;
+        let before = |t: usize| if t == 0 { 1.0 } else { alphas_cumprod[t - 1] };
+        let alphas: Vec<f64> = (0..self.len()).map(|t| alphas_cumprod[t] / before(t)).collect();
+        let betas = alphas.iter().map(|alpha| 1.0 - alpha).collect();
+        Self::from_tables(betas, alphas, alphas_cumprod)
     }
 
     /// ᾱ of the timestep before `t`; before the first there was no noise, and ᾱ is 1.
@@ -116,6 +139,16 @@ impl Schedule {
     #[track_caller]
     pub fn sigma(&self, t: usize) -> f64 {
         sigma_of(self.alphas_cumprod[t])
+    }
+
+    /// σ at a timestep that need not be whole: linear in ln σ between those that are, the inverse
+    /// of [`Schedule::t`]. Beyond the ends it is σ at the ends.
+    pub fn sigma_at(&self, t: f64) -> f64 {
+        let last = self.len() - 1;
+        let t = t.clamp(0.0, last as f64);
+        let (below, part) = (t as usize, t.fract());
+        let above = (below + 1).min(last);
+        (self.log_sigmas[below] * (1.0 - part) + self.log_sigmas[above] * part).exp()
     }
 
     /// The timestep at which the noise is σ: the inverse of [`Schedule::sigma`], exact there and
@@ -192,6 +225,8 @@ mod tests {
             }
             let between = (schedule.sigma(41) * schedule.sigma(42)).sqrt();
             assert_close(schedule.t(between), 41.5);
+            assert_close(schedule.sigma_at(41.5), between);
+            assert_close(schedule.sigma_at(999.0), schedule.sigma(999));
             assert_eq!(schedule.t(schedule.sigma(0) / 2.0), 0.0);
             assert_eq!(schedule.t(schedule.sigma(999) * 2.0), 999.0);
             assert_eq!(schedule.t(0.0), 0.0);

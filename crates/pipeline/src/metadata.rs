@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aquatint_diffusion::spacing;
 use aquatint_tensor::RngKind;
 use serde_json::json;
 
@@ -32,6 +33,11 @@ pub fn texts(
         parameters += &format!("Negative prompt: {}\n", request.negative_prompt);
     }
     parameters += &format!("Steps: {}, Sampler: {}, ", request.steps, request.sampler);
+    if let Some(name) = &request.schedule {
+        let known = spacing::find(name).ok();
+        let name = known.map_or(name.as_str(), |known| known.web_ui.unwrap_or(known.name));
+        parameters += &format!("Schedule type: {name}, ");
+    }
     parameters += &format!("CFG scale: {}, Seed: {seed}, ", request.guidance_scale);
     parameters += &format!("Size: {width}x{height}, Model: {model}, ");
     if let Some(eta) = request.eta {
@@ -65,14 +71,15 @@ mod tests {
             negative_prompt: "a dog".into(),
             seed: 5,
             rng: "torch-cuda".into(),
+            schedule: Some("karras".into()),
             count: 3,
             ..Default::default()
         };
         let texts = texts(&request, 7, (128, 64), "seven-styles", "0.1.0");
         assert_eq!(
             texts["parameters"],
-            "a cat, \"sleeping\"\nNegative prompt: a dog\nSteps: 50, Sampler: ddim, CFG scale: 5, \
-             Seed: 7, Size: 128x64, Model: seven-styles, RNG: NV, Version: aquatint 0.1.0"
+            "a cat, \"sleeping\"\nNegative prompt: a dog\nSteps: 50, Sampler: ddim, \
+             Schedule type: Karras, CFG scale: 5, Seed: 7, Size: 128x64, Model: seven-styles, RNG: NV, Version: aquatint 0.1.0"
         );
         let own: serde_json::Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
         let read: GenerateRequest = serde_json::from_value(own["request"].clone()).expect("ours");

@@ -2,6 +2,8 @@
 //! one place that says whether it can be done.
 
 use aquatint_diffusion::samplers::{self, UnknownSampler};
+use aquatint_diffusion::spacing::{self, UnknownSpacing};
+use aquatint_diffusion::{SamplerInfo, SpacingInfo};
 use aquatint_tensor::RngKind;
 use aquatint_tensor::rng::{SeedTooLarge, UnknownRng};
 use serde::{Deserialize, Serialize};
@@ -36,8 +38,11 @@ pub struct GenerateRequest {
     pub rng: String,
     /// Sampling steps.
     pub steps: usize,
-    /// A name or an alias from [`aquatint_diffusion::SAMPLERS`].
+    /// A name or an alias from [`aquatint_diffusion::SAMPLERS`]. A schedule may follow, as in "DPM++
+    /// 2M Karras"; one that is given as `schedule` wins.
     pub sampler: String,
+    /// A name or an alias from [`aquatint_diffusion::SPACINGS`]; nothing means the model's own.
+    pub schedule: Option<String>,
     /// How strongly to follow the prompt; 1 is without guidance.
     pub guidance_scale: f64,
     /// How much noise is renewed on the way, 0 to 1; nothing means the sampler's habit.
@@ -59,6 +64,7 @@ impl Default for GenerateRequest {
             rng: RngKind::default().name().into(),
             steps: 50,
             sampler: "ddim".into(),
+            schedule: None,
             guidance_scale: 5.0,
             eta: None,
             width: None,
@@ -94,6 +100,8 @@ pub enum RequestError {
     #[error(transparent)]
     Sampler(#[from] UnknownSampler),
     #[error(transparent)]
+    Schedule(#[from] UnknownSpacing),
+    #[error(transparent)]
     Rng(#[from] UnknownRng),
     #[error(transparent)]
     Seed(#[from] SeedTooLarge),
@@ -105,7 +113,7 @@ impl GenerateRequest {
     /// # Errors
     /// The first thing that is wrong.
     pub fn validate(&self) -> Result<(), RequestError> {
-        let sampler = samplers::find(&self.sampler)?;
+        let (sampler, _) = self.sampling()?;
         let rng = RngKind::find(&self.rng)?;
         // The side that is not given is the model's, which is no reason to wait with the other.
         let given = self.width.or(self.height).unwrap_or(*SIZES.start());
@@ -149,6 +157,18 @@ impl GenerateRequest {
             return Err(RequestError::Steps(self.steps, timesteps));
         }
         Ok((width, height))
+    }
+
+    /// The rule for the steps, and the noise levels if they are not left to it and the model.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn sampling(
+        &self,
+    ) -> Result<(&'static SamplerInfo, Option<&'static SpacingInfo>), RequestError> {
+        let (sampler, followed_by) = samplers::find_with_spacing(&self.sampler)?;
+        let spacing = self.schedule.as_deref().map(spacing::find).transpose()?;
+        Ok((sampler, spacing.or(followed_by)))
     }
 
     /// The seed of every picture.
@@ -206,6 +226,8 @@ mod tests {
         assert!(refused(|r| r.prompt = "a".repeat(5000)).contains("5000 bytes"));
         let error = refused(|r| r.sampler = "dddim".into());
         assert!(error.contains("nearest is `ddim`"), "{error}");
+        let error = refused(|r| r.schedule = Some("karas".into()));
+        assert!(error.contains("nearest is `karras`"), "{error}");
         let error = refused(|r| r.rng = "nunpy".into());
         assert!(error.contains("nearest is `numpy`"), "{error}");
     }

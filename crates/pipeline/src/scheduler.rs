@@ -1,7 +1,10 @@
 //! `scheduler_config.json`: the noise schedule that a model was trained with.
 
 use aquatint_diffusion::spacing;
-use aquatint_diffusion::{BetaSchedule, FinalSigma, PredictionType, Schedule, TimestepSpacing};
+use aquatint_diffusion::{
+    BetaSchedule, FinalSigma, PredictionType, SamplerInfo, Schedule, SpacingInfo, Stops,
+    TimestepSpacing,
+};
 use serde::{Deserialize, Serialize};
 
 /// diffusers' configuration of a scheduler: the part that is about the model. Which rule takes the
@@ -34,7 +37,7 @@ pub struct SchedulerConfig {
     pub set_alpha_to_one: bool,
     /// Whether predicted pictures are clipped to [−1, 1]; must not be, for latents.
     pub clip_sample: bool,
-    /// Whether β was rescaled so that the last timestep is pure noise, which we do not know.
+    /// Whether ᾱ is rescaled so that the last timestep is pure noise.
     #[serde(skip_serializing_if = "is_false")]
     pub rescale_betas_zero_snr: bool,
 }
@@ -83,9 +86,6 @@ impl SchedulerConfig {
         if self.trained_betas.as_ref().is_some_and(|b| b.len() != self.num_train_timesteps) {
             return Err(format!("trained_betas are not {} values", self.num_train_timesteps));
         }
-        if self.rescale_betas_zero_snr {
-            return Err("rescale_betas_zero_snr = true is not supported".into());
-        }
         let schedule = self.schedule()?;
         if !schedule.sigma(schedule.len() - 1).is_finite() {
             return Err("the betas leave nothing of a picture at the last timestep".into());
@@ -99,10 +99,11 @@ impl SchedulerConfig {
     /// # Errors
     /// If its name is unknown.
     pub fn schedule(&self) -> Result<Schedule, String> {
-        match &self.trained_betas {
-            Some(betas) => Ok(Schedule::from_betas(betas.clone())),
-            None => Ok(Schedule::new(self.betas()?, self.num_train_timesteps)),
-        }
+        let schedule = match &self.trained_betas {
+            Some(betas) => Schedule::from_betas(betas.clone()),
+            None => Schedule::new(self.betas()?, self.num_train_timesteps),
+        };
+        Ok(if self.rescale_betas_zero_snr { schedule.rescaled_to_zero_snr() } else { schedule })
     }
 
     /// What the U-Net predicts.
@@ -123,8 +124,35 @@ impl SchedulerConfig {
     /// If there are more steps than timesteps.
     pub fn sigmas(&self, schedule: &Schedule, steps: usize) -> Result<Vec<f64>, String> {
         let timesteps = spacing::timesteps(self.spacing()?, schedule.len(), steps);
-        let last = if self.set_alpha_to_one { FinalSigma::Zero } else { FinalSigma::FirstTimestep };
-        Ok(spacing::sigmas(schedule, &timesteps, last))
+        Ok(spacing::sigmas(schedule, &timesteps, self.final_sigma()))
+    }
+
+    /// The noise levels that a run of `steps` with this sampler visits, in this spacing. Without
+    /// one it is that of the models that the sampler is for, if it is for some, and else the
+    /// model's own.
+    ///
+    /// # Errors
+    /// If the name of the model's spacing is unknown.
+    ///
+    /// # Panics
+    /// If there are more steps than timesteps.
+    pub fn sigmas_for(
+        &self,
+        sampler: &SamplerInfo,
+        spacing: Option<&SpacingInfo>,
+        schedule: &Schedule,
+        steps: usize,
+    ) -> Result<Vec<f64>, String> {
+        let own = sampler.spacing.unwrap_or(&self.timestep_spacing);
+        let unknown = |_| unknown("timestep_spacing", own);
+        let spacing = spacing.map_or_else(|| spacing::find(own).map_err(unknown), Ok)?;
+        let final_sigma = sampler.final_sigma.unwrap_or_else(|| self.final_sigma());
+        let steps_offset = self.steps_offset;
+        Ok(spacing.sigmas(Stops { schedule, steps, steps_offset, final_sigma }))
+    }
+
+    fn final_sigma(&self) -> FinalSigma {
+        if self.set_alpha_to_one { FinalSigma::Zero } else { FinalSigma::FirstTimestep }
     }
 
     fn betas(&self) -> Result<BetaSchedule, String> {
@@ -144,6 +172,8 @@ fn unknown(key: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aquatint_diffusion::samplers;
+
     use super::*;
 
     #[test]
@@ -160,13 +190,47 @@ mod tests {
         assert_eq!((sigmas[0], sigmas[50]), (schedule.sigma(981), schedule.sigma(0)));
     }
 
+    /// Each as in diffusers: DDIM asks the model where to end, Euler ends at 0, DEIS never does.
+    #[test]
+    fn levels_by_sampler_and_name() {
+        let json = r#"{"beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085,
+            "set_alpha_to_one": false, "steps_offset": 1}"#;
+        let config: SchedulerConfig = serde_json::from_str(json).expect("JSON");
+        let schedule = config.schedule().expect("known");
+        let ends = |sampler: &str, name: Option<&str>| {
+            let sampler = samplers::find(sampler).expect("a sampler");
+            let name = name.map(|name| spacing::find(name).expect("a spacing"));
+            let sigmas = config.sigmas_for(sampler, name, &schedule, 4).expect("a spacing");
+            assert_eq!(sigmas.len(), 5);
+            (sigmas[0], sigmas[4])
+        };
+        let at = |t| schedule.sigma(t);
+        assert_eq!(ends("ddim", None), (at(751), at(0)));
+        assert_eq!(ends("euler", None), (at(751), 0.0));
+        assert_eq!(ends("DEIS", Some("trailing")), (at(999), at(0)));
+        assert_eq!(ends("lcm", None), (at(999), 0.0));
+        assert_eq!(ends("lcm", Some("leading")), (at(751), 0.0));
+        let (first, last) = ends("DPM++ 2M", Some("Karras"));
+        assert!((first / at(999) - 1.0).abs() < 1e-12 && last == 0.0, "{first}, {last}");
+    }
+
+    #[test]
+    fn rescaled_to_pure_noise() {
+        let json = r#"{"rescale_betas_zero_snr": true, "prediction_type": "v_prediction",
+            "timestep_spacing": "trailing"}"#;
+        let config: SchedulerConfig = serde_json::from_str(json).expect("JSON");
+        assert_eq!(config.validate(), Ok(()));
+        let schedule = config.schedule().expect("known");
+        let sigmas = config.sigmas(&schedule, 10).expect("known");
+        assert!((sigmas[0] - 4096.0).abs() < 1e-3, "{sigmas:?}");
+    }
+
     #[test]
     fn what_we_cannot_do_is_named() {
         for (json, said) in [
             (r#"{"beta_schedule": "sigmoid"}"#, "beta_schedule = \"sigmoid\""),
             (r#"{"prediction_type": "flow"}"#, "prediction_type = \"flow\""),
             (r#"{"timestep_spacing": "odd"}"#, "timestep_spacing = \"odd\""),
-            (r#"{"rescale_betas_zero_snr": true}"#, "rescale_betas_zero_snr"),
             (r#"{"num_train_timesteps": 0}"#, "num_train_timesteps = 0"),
             (r#"{"beta_end": 1.5}"#, "a beta of 1.5 is not between 1e-12 and 0.9999"),
             (r#"{"beta_start": 1e-17}"#, "is not between 1e-12 and 0.9999"),

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use aquatint_diffusion::{Condition, Guidance, ModelDenoiser, Noise, Run, Step, Watch, samplers};
+use aquatint_diffusion::{Condition, Guidance, ModelDenoiser, Noise, Run, Step, Watch};
 use aquatint_tensor::{RngKind, Tensor, release_idle_memory};
 
 use crate::prompt::{self, Encoded, PromptEmbeds, encode_prompt};
@@ -81,7 +81,9 @@ pub fn denoise(
     let (width, height) = request.size_for(config)?;
     let known = "validated when the model was loaded";
     let schedule = config.scheduler.schedule().expect(known);
-    let sigmas = config.scheduler.sigmas(&schedule, request.steps).expect(known);
+    let (sampler, spacing) = request.sampling()?;
+    let scheduler = &config.scheduler;
+    let sigmas = scheduler.sigmas_for(sampler, spacing, &schedule, request.steps).expect(known);
     let prediction_type = config.scheduler.prediction_type().expect(known);
 
     let text = |condition: &Condition| match condition {
@@ -114,7 +116,6 @@ pub fn denoise(
         noise: &mut noise,
         watch: &mut watch,
     };
-    let sampler = samplers::find(&request.sampler).map_err(RequestError::from)?;
     let latents = sampler.sample(&shape, run);
     if watch.finished { Ok(latents) } else { Err(GenerateError::Cancelled) }
 }

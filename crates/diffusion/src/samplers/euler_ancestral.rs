@@ -22,20 +22,26 @@ pub fn euler_ancestral(
         let denoised = denoiser.denoise(x, sigma);
         let d = slope(x, &denoised, sigma);
         let (sigma_down, sigma_up) = ancestral_step(sigma, sigma_next, eta);
-        let mut next = weighted([(1.0, x), (sigma_down - sigma, &d)]);
-        if sigma_up > 0.0 {
-            next = weighted([(1.0, &next), (sigma_up, &noise.noise(x.shape()))]);
-        }
-        (next, denoised)
+        let down = weighted([(1.0, x), (sigma_down - sigma, &d)]);
+        (renewed(down, sigma_up, noise), denoised)
     })
 }
 
 /// (σ_down, σ_up) of the step from σ to σ'. At η = 1, σ_up² is the variance that q(x' | x, x0)
 /// has: of the noise at σ', the part σ'²/σ² is known from x, and the rest is renewed.
-fn ancestral_step(sigma: f64, sigma_next: f64, eta: f64) -> (f64, f64) {
+pub(super) fn ancestral_step(sigma: f64, sigma_next: f64, eta: f64) -> (f64, f64) {
     let renewed = 1.0 - (sigma_next / sigma).powi(2);
     let sigma_up = eta * sigma_next * renewed.sqrt();
     ((sigma_next * sigma_next - sigma_up * sigma_up).sqrt(), sigma_up)
+}
+
+/// x with new noise of σ_up, which is not drawn where there is none.
+#[track_caller]
+pub(super) fn renewed(x: Tensor, sigma_up: f64, noise: &mut dyn NoiseSource) -> Tensor {
+    if sigma_up == 0.0 {
+        return x;
+    }
+    weighted([(1.0, &x), (sigma_up, &noise.noise(x.shape()))])
 }
 
 #[cfg(test)]

@@ -1,32 +1,65 @@
 //! Samplers: rules for going from noise level to noise level, and the list of them.
 //!
-//! A sampler sees x = x0 + σ ε and a [`Denoiser`]; no network, no schedule, no guidance. To add
-//! one, write its file and its line in [`SAMPLERS`]: help texts, documentation and the tests of
-//! convergence go through the list.
+//! A sampler sees x = x0 + σ ε and a [`Denoiser`]; no network, no guidance. To add one, write its
+//! file and its line in [`SAMPLERS`]: help texts, documentation and the tests of convergence go
+//! through the list.
 
+mod adams;
 mod ddim;
 mod ddpm;
+mod deis;
+mod dpm2;
+mod dpm2_ancestral;
+mod dpmpp_2m;
+mod dpmpp_2m_sde;
+mod dpmpp_2s_ancestral;
+mod dpmpp_3m_sde;
+mod dpmpp_sde;
 mod euler;
 mod euler_ancestral;
+mod exponential;
+mod find;
 mod heun;
+mod lcm;
+mod list;
+mod lms;
+mod plms;
+mod restart;
+mod tcd;
+mod unipc;
 mod walk;
-
-use std::fmt;
 
 use aquatint_tensor::Tensor;
 
 pub use self::ddim::ddim;
 pub use self::ddpm::ddpm;
+pub use self::deis::deis;
+pub use self::dpm2::dpm2;
+pub use self::dpm2_ancestral::dpm2_ancestral;
+pub use self::dpmpp_2m::dpmpp_2m;
+pub use self::dpmpp_2m_sde::dpmpp_2m_sde;
+pub use self::dpmpp_2s_ancestral::dpmpp_2s_ancestral;
+pub use self::dpmpp_3m_sde::dpmpp_3m_sde;
+pub use self::dpmpp_sde::dpmpp_sde;
 pub use self::euler::euler;
 pub use self::euler_ancestral::euler_ancestral;
+pub use self::find::{UnknownSampler, find, find_with_spacing};
 pub use self::heun::heun;
-use crate::{Denoiser, NoiseSource, Watch};
+pub use self::lcm::lcm;
+pub use self::list::SAMPLERS;
+pub use self::lms::lms;
+pub use self::plms::plms;
+pub use self::restart::{Restart, restart, restarts};
+pub use self::tcd::tcd;
+pub use self::unipc::unipc;
+use crate::{Denoiser, FinalSigma, NoiseSource, Watch};
 
 /// All that a run needs besides the noise it begins with.
 pub struct Run<'a> {
     /// Whose guesses are followed.
     pub denoiser: &'a dyn Denoiser,
-    /// The noise levels to visit, falling; the last may be 0. One more than there are steps.
+    /// The noise levels to visit, falling; the last may be 0. One more than there are steps. A
+    /// level that repeats is visited once, and is no step.
     pub sigmas: &'a [f64],
     /// How much noise is renewed on the way, for samplers that have an η; `None` is
     /// [`SamplerInfo::default_eta`].
@@ -41,74 +74,34 @@ pub struct Run<'a> {
 pub struct SamplerInfo {
     /// Its name here.
     pub name: &'static str,
-    /// Its names elsewhere.
+    /// Its name in Stable Diffusion web UI (A1111), which pictures are labelled with.
+    pub web_ui: Option<&'static str>,
+    /// What chooses it in diffusers: a class, or an argument of the class before it in the list.
+    pub diffusers: Option<&'static str>,
+    /// Its names elsewhere: k-diffusion, ComfyUI.
     pub aliases: &'static [&'static str],
-    /// The order in which its error falls as the steps become smaller.
-    pub order: usize,
+    /// The order in which its error falls as the steps become smaller; if it draws noise, that of
+    /// the distribution. `None` for models distilled to need but a few steps, whose denoiser does
+    /// not answer the mean of what the data may be: more steps lead nowhere else.
+    pub order: Option<usize>,
+    /// How often it asks the denoiser in a step.
+    pub calls: usize,
     /// Whether it draws noise on the way if η is not set.
     pub stochastic: bool,
     /// The η that it has if none is set; `None` if it knows no η.
     pub default_eta: Option<f64>,
+    /// The name of the [`crate::spacing::SPACINGS`] that the models that it is made for were
+    /// distilled on; `None` where the model's own is as good as any.
+    pub spacing: Option<&'static str>,
+    /// Where its runs over timesteps end in diffusers; `None` where the model's `set_alpha_to_one`
+    /// is asked.
+    pub final_sigma: Option<FinalSigma>,
     /// Where it was published.
     pub paper: &'static str,
     /// What it is, for a help text.
     pub one_line: &'static str,
     run: fn(Tensor, Run<'_>, f64) -> Tensor,
 }
-
-/// Every sampler, in the order of their years.
-pub const SAMPLERS: &[SamplerInfo] = &[
-    SamplerInfo {
-        name: "ddpm",
-        aliases: &["DDPMScheduler", "ancestral"],
-        order: 1,
-        stochastic: true,
-        default_eta: None,
-        paper: "Ho et al. 2020, arXiv:2006.11239, Algorithm 2",
-        one_line: "ancestral sampling, the original; wants hundreds of steps",
-        run: |x, run, _| ddpm(run.denoiser, x, run.sigmas, run.noise, run.watch),
-    },
-    SamplerInfo {
-        name: "ddim",
-        aliases: &["DDIMScheduler"],
-        order: 1,
-        stochastic: false,
-        default_eta: Some(0.0),
-        paper: "Song et al. 2020, arXiv:2010.02502, eq. 12",
-        one_line: "deterministic, 20 to 50 steps; renews noise as eta goes from 0 to 1",
-        run: |x, run, eta| ddim(run.denoiser, x, run.sigmas, eta, run.noise, run.watch),
-    },
-    SamplerInfo {
-        name: "euler",
-        aliases: &["EulerDiscreteScheduler", "k_euler"],
-        order: 1,
-        stochastic: false,
-        default_eta: None,
-        paper: "Karras et al. 2022, arXiv:2206.00364, Algorithm 1 without its correction",
-        one_line: "straight steps along the probability flow; the same pictures as ddim",
-        run: |x, run, _| euler(run.denoiser, x, run.sigmas, run.watch),
-    },
-    SamplerInfo {
-        name: "heun",
-        aliases: &["HeunDiscreteScheduler", "k_heun"],
-        order: 2,
-        stochastic: false,
-        default_eta: None,
-        paper: "Karras et al. 2022, arXiv:2206.00364, Algorithm 1",
-        one_line: "euler corrected at the end of each step: twice the work, far fewer steps",
-        run: |x, run, _| heun(run.denoiser, x, run.sigmas, run.watch),
-    },
-    SamplerInfo {
-        name: "euler_ancestral",
-        aliases: &["EulerAncestralDiscreteScheduler", "euler_a", "k_euler_a"],
-        order: 1,
-        stochastic: true,
-        default_eta: Some(1.0),
-        paper: "Crowson 2022, k-diffusion",
-        one_line: "euler that renews noise; what ddpm does, with eta to choose how much",
-        run: |x, run, eta| euler_ancestral(run.denoiser, x, run.sigmas, eta, run.noise, run.watch),
-    },
-];
 
 impl SamplerInfo {
     /// Goes on from x, data with noise of `run.sigmas[0]`, to the last noise level.
@@ -138,69 +131,10 @@ impl SamplerInfo {
         let x = run.noise.noise(shape).scale(scale(first) as f32);
         self.sample_from(x, run).scale((1.0 / scale(last)) as f32)
     }
-}
 
-/// The sampler of this name or alias. Capitals and what is neither letter nor digit do not count.
-pub fn find(name: &str) -> Result<&'static SamplerInfo, UnknownSampler> {
-    let wanted = plain(name);
-    let named =
-        SAMPLERS.iter().flat_map(|s| s.aliases.iter().chain([&s.name]).map(move |n| (n, s)));
-    let (distance, sampler) = named
-        .map(|(name, sampler)| (strsim::levenshtein(&plain(name), &wanted), sampler))
-        .min_by_key(|(distance, _)| *distance)
-        .expect("there are samplers");
-    if distance == 0 {
-        return Ok(sampler);
-    }
-    Err(UnknownSampler { name: name.to_owned(), nearest: sampler.name })
-}
-
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// There is no sampler of that name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownSampler {
-    /// The name that was asked for.
-    pub name: String,
-    /// The name that looks most like it.
-    pub nearest: &'static str,
-}
-
-impl fmt::Display for UnknownSampler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = SAMPLERS.iter().map(|s| s.name).collect();
-        let Self { name, nearest } = self;
-        write!(f, "no sampler is called `{name}`; nearest is `{nearest}` of {}", names.join(", "))
-    }
-}
-
-impl std::error::Error for UnknownSampler {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn found_by_every_name() {
-        for sampler in SAMPLERS {
-            for name in sampler.aliases.iter().chain([&sampler.name]) {
-                assert_eq!(find(name).map(|s| s.name), Ok(sampler.name));
-            }
-        }
-        assert_eq!(find("Euler a").map(|s| s.name), Ok("euler_ancestral"));
-        assert_eq!(find("EULER-ANCESTRAL").map(|s| s.name), Ok("euler_ancestral"));
-    }
-
-    #[test]
-    fn an_unknown_name_gets_the_nearest() {
-        let error = find("huen").err().expect("no such sampler");
-        assert_eq!(error.nearest, "heun");
-        assert_eq!(
-            error.to_string(),
-            "no sampler is called `huen`; nearest is `heun` of \
-             ddpm, ddim, euler, heun, euler_ancestral"
-        );
+    /// All its names, ours first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let elsewhere = self.web_ui.into_iter().chain(self.diffusers);
+        [self.name].into_iter().chain(elsewhere).chain(self.aliases.iter().copied())
     }
 }

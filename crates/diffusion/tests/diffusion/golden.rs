@@ -12,14 +12,14 @@ fn golden() -> Value {
     serde_json::from_str(text).expect("the golden is JSON")
 }
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub fn numbers(value: &Value) -> Vec<f64> {
     let list = value.as_array().unwrap_or_else(|| panic!("a list, not {value}"));
     list.iter().map(|v| v.as_f64().expect("a number")).collect()
 }
 
 /// `1.7·u("input:<what>", i)` of `tools/reference/hashed.py`, for a shape `[N, C, H, W]`, here
 /// turned channels-last.
-fn hashed(what: &str, shape: &[usize]) -> Tensor {
+pub fn hashed(what: &str, shape: &[usize]) -> Tensor {
     const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut hash: u64 = 0xCBF2_9CE4_8422_2325;
     for byte in format!("input:{what}").bytes() {

@@ -64,6 +64,18 @@ fn one_sampler_under_several_names() {
         assert_same(&run("euler_ancestral", Some(0.0)), &run("euler", None), "η = 0 and euler");
         assert_same(&run("ddim", Some(0.6)), &run("euler_ancestral", Some(0.6)), "η = 0.6");
         assert_same(&run("ddpm", None), &run("euler_ancestral", Some(1.0)), "ddpm and η = 1");
+        assert_same(&run("tcd", Some(0.0)), &run("euler", None), "tcd at γ = 0 and euler");
+        let same = [("dpm2_ancestral", "dpm2"), ("dpmpp_2m_sde", "dpmpp_2m"), ("restart", "heun")];
+        for (stochastic, plain) in same {
+            // Restart goes up from 20 steps on.
+            let (sigmas, eta) = match stochastic {
+                "restart" => (stops(&schedule, 19), None),
+                _ => (sigmas.clone(), Some(0.0)),
+            };
+            let [a, b] = [(stochastic, eta), (plain, None)]
+                .map(|(name, eta)| sample(name, &denoiser, &sigmas, eta));
+            assert_same(&a, &b, stochastic);
+        }
         let other = run("ddim", Some(1.0)).sub(&run("euler", None)).max_abs();
         assert!(other > 0.1, "η makes no difference: {other}");
     }
