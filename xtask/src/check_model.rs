@@ -43,6 +43,9 @@ pub struct Args {
     /// How strongly to follow the caption.
     #[arg(long, default_value_t = GenerateRequest::default().guidance_scale)]
     guidance_scale: f64,
+    /// Draw as `aquatint generate --fast` does.
+    #[arg(long)]
+    fast: bool,
     /// Measure the training drawings themselves, as the autoencoder gives them back: what a
     /// perfect denoiser would score.
     #[arg(long)]
@@ -152,6 +155,7 @@ fn generated(
             seed: args.seed + i as u64,
             ..Default::default()
         };
+        let request = if args.fast { request.fast() } else { request };
         let pictures = text_to_image(components, &request, &mut ())?;
         let done = 1 + done.fetch_add(1, Ordering::Relaxed);
         if done.is_multiple_of(10) {

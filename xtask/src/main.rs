@@ -8,6 +8,7 @@ mod check;
 mod check_model;
 mod data;
 mod fidelity;
+mod less_work;
 mod speed;
 mod tidy;
 
@@ -33,6 +34,8 @@ enum Task {
     Data(data::Args),
     /// Compare a full-size model with what diffusers says of it.
     Fidelity(fidelity::Args),
+    /// Measure what each way to do less work costs and saves.
+    LessWork(less_work::Args),
     /// Time passes of a full-size model, one for each line read: for tools/bench/peers.py.
     Speed(speed::Args),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::CheckModel(args) => check_model::run(args),
         Task::Data(args) => data::run(args),
         Task::Fidelity(args) => fidelity::run(args),
+        Task::LessWork(args) => less_work::run(args),
         Task::Speed(args) => speed::run(args),
     };
     match result {

@@ -146,6 +146,11 @@ fn impossible_requests() {
         (&["--steps", "100000"], "100000 steps are not possible"),
         (&["-n", "0"], "0 pictures are not possible"),
         (&["--guidance-scale", "nan"], "a guidance scale of NaN"),
+        (&["--guidance-interval", "0.8..0.2"], "guidance from 0.8 to 0.2 of the steps is not"),
+        (&["--guidance-interval", "0..1.5"], "guidance from 0 to 1.5 of the steps is not"),
+        (&["--deep-cache", "0"], "computing deep layers every 0 steps is not possible"),
+        (&["--deep-cache-branch", "4"], "there is no skip connection 4 to cache below"),
+        (&["--token-merging", "-0.1"], "merging a part -0.1 of the tokens is not possible"),
         (&["--eta", "-1"], "an eta of -1"),
         (&["--threads", "0"], "0 threads are not possible"),
     ] {

@@ -7,20 +7,21 @@ use std::path::Path;
 
 use aquatint_pipeline::{GenerateRequest, png};
 use common::{names, succeed, tiny_model};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
     let (folder, _) = tiny_model();
-    for sampler in ["ddim", "ddpm"] {
+    let less: &[&str] = &["--fast", "--token-merging", "0.5"];
+    for (sampler, less) in [("ddim", &[][..]), ("ddpm", &[]), ("ddim", less)] {
         let bytes = ["1", "2", "4", "2"].map(|threads| {
             let args = ["generate", "a cat", "-m", "model", "--seed", "7", "--steps", "4"];
             let more = ["--sampler", sampler, "--threads", threads, "-o", "out.png"];
-            succeed(folder.path(), &[&args[..], &more].concat());
+            succeed(folder.path(), &[&args[..], &more, less].concat());
             fs::read(folder.path().join("out.png")).expect("written")
         });
         for other in &bytes[1..] {
-            assert_eq!(bytes[0], *other, "{sampler}");
+            assert_eq!(bytes[0], *other, "{sampler} {less:?}");
         }
     }
 }
@@ -40,6 +41,10 @@ fn seeds_prompts_and_guidance_make_a_difference() {
         &["a dog", "--seed", "7", "--guidance-scale", "50"],
         &["a cat", "--seed", "7", "--guidance-scale", "50"],
         &["a cat", "--seed", "7", "--steps", "2"],
+        &["a cat", "--seed", "7", "--fast"],
+        &["a cat", "--seed", "7", "--deep-cache", "2"],
+        &["a cat", "--seed", "7", "--token-merging", "0.75"],
+        &["a cat", "--seed", "7", "--guidance-scale", "50", "--guidance-interval", "0.5..0.7"],
         &["a cat", "--seed", "7", "--eta", "1"],
         &["a cat", "--seed", "7", "--sampler", "heun"],
         &["a cat", "--seed", "7", "--schedule", "karras"],
@@ -51,6 +56,29 @@ fn seeds_prompts_and_guidance_make_a_difference() {
     }
     let wide = generate(&["a cat", "--seed", "7", "--width", "128", "--height", "72"]);
     assert_eq!((wide.width, wide.height), (128, 72));
+}
+
+#[test]
+fn what_is_given_wins_over_fast_and_is_recorded() {
+    let (folder, _) = tiny_model();
+    let request = |more: &[&str]| {
+        let args = ["generate", "a cat", "-m", "model", "--steps", "3", "-o", "out.png"];
+        succeed(folder.path(), &[&args[..], more].concat());
+        let file = fs::read(folder.path().join("out.png")).expect("written");
+        let texts = png::decode(&file).expect("a PNG").1;
+        let own: Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
+        let request = &own["request"];
+        ["guidance_interval", "deep_cache", "deep_cache_branch", "token_merging"]
+            .map(|key| request[key].clone())
+    };
+    let expected = |values: Value| values.as_array().expect("an array").clone();
+    let plain = json!([[0.0, 1.0], 1, 0, 0.0]);
+    assert_eq!(request(&[]).to_vec(), expected(plain));
+    assert_eq!(request(&["--fast"]).to_vec(), expected(json!([[0.2, 1.0], 3, 0, 0.0])));
+    let own =
+        ["--guidance-interval", "..0.5", "--deep-cache-branch", "1", "--token-merging", "0.3"];
+    let less = [&["--deep-cache", "2", "--fast"], &own[..]].concat();
+    assert_eq!(request(&less).to_vec(), expected(json!([[0.0, 0.5], 2, 1, 0.3])));
 }
 
 #[test]
@@ -98,7 +126,7 @@ fn json_is_one_line() {
     let stdout = succeed(folder.path(), &[&args[..], &["--json", "-o", "new/"]].concat());
     assert_eq!(stdout.lines().count(), 1);
     let report: Value = serde_json::from_str(&stdout).expect("JSON");
-    assert_eq!(report["files"], serde_json::json!(["new/a-cat-9.png", "new/a-cat-10.png"]));
+    assert_eq!(report["files"], json!(["new/a-cat-9.png", "new/a-cat-10.png"]));
     assert_eq!(report["seed"], 9);
     for stage in ["load", "encode", "denoise", "decode", "write", "total"] {
         assert!(report["seconds"][stage].is_f64(), "{stage}: {report}");

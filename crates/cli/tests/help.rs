@@ -71,6 +71,25 @@ fn generate() {
 
                   [default: 5]
 
+              --fast
+                  Less work for a picture that is a little different
+
+                  The same as --guidance-interval 0.2..1 --deep-cache 3; each of them can still be given.
+
+              --guidance-interval <START..STOP>
+                  Guide only these steps, as fractions of all: 0.2..1 is all but the first fifth [default: 0..1]
+
+                  The other steps are half the work.
+
+              --deep-cache <N>
+                  Compute the deep layers of the U-Net every N steps only (DeepCache) [default: 1]
+
+              --deep-cache-branch <N>
+                  Skip connection below which a layer is deep; 0 is the least work [default: 0]
+
+              --token-merging <RATIO>
+                  Merge this part of the pixels during self-attention, 0 to 0.75 (ToMe) [default: 0]
+
               --eta <X>
                   How much noise is renewed on the way, 0 to 1 [default: the sampler's]
 

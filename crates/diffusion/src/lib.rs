@@ -61,7 +61,7 @@ mod weighted;
 pub use brownian::{BrownianMotion, Tree};
 pub use ddpm::EpsModel;
 pub use denoiser::{Denoiser, ModelDenoiser, Network};
-pub use guidance::{Condition, Conditioned, Guidance};
+pub use guidance::{Condition, Conditioned, Guidance, GuidanceInterval};
 pub use loss::denoising_loss;
 pub use noise::{Noise, NoiseSource};
 pub use parameterization::{Coefficients, PredictionType};

@@ -1,6 +1,7 @@
 //! Sums. Every one is a tree whose shape depends on the sizes alone.
 
 use crate::cpu::isa;
+use crate::lanes;
 use crate::math::per_isa;
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
 use rayon::prelude::*;
@@ -28,6 +29,17 @@ pub fn sum_of_squares(x: &[f32]) -> f64 {
 pub fn is_finite(x: &[f32]) -> bool {
     let isa = isa();
     x.par_chunks(ELEMENTWISE_CHUNK).all(|x| is_finite_slice(isa, x))
+}
+
+/// The largest number of each row of x `[R, cols]` and where it first is. NaN is passed over; a
+/// row of nothing else has −∞ at 0.
+pub fn row_maxima(x: &[f32], cols: usize) -> Vec<(usize, f32)> {
+    let isa = isa();
+    let maximum = |row: &[f32]| {
+        let most = row_maximum(isa, row);
+        (row.iter().position(|&x| x == most).unwrap_or(0), most)
+    };
+    x.par_chunks(cols).with_min_len(16).map(maximum).collect()
 }
 
 /// `out[c] = Σ_r x[r, c]`: the gradient of a bias.
@@ -84,6 +96,10 @@ fn in_chunks(len: usize, work: impl Fn(usize, usize) -> f64 + Sync) -> f64 {
 const LANES: usize = 32;
 
 per_isa! {
+    fn row_maximum(row: &[f32]) -> f32 {
+        lanes::max(row)
+    }
+
     fn sum_slice(x: &[f32]) -> f64 {
         let mut lanes = [0f64; LANES];
         let (whole, rest) = x.as_chunks::<LANES>();
@@ -183,6 +199,18 @@ mod tests {
         let mut got = [f32::NAN; 4];
         sum_rows(&[], &mut got, [0, 4]);
         assert_eq!(got, [0.0; 4]);
+    }
+
+    #[test]
+    fn largest_of_each_row() {
+        let rows = [[1.0, 3.0, 3.0], [f32::NAN, -5.0, -4.0], [f32::NAN; 3]].concat();
+        let expected = [(1, 3.0), (2, -4.0), (0, f32::NEG_INFINITY)];
+        assert_eq!(row_maxima(&rows, 3), expected);
+        let x = random(5, 70 * 333);
+        for (row, (at, most)) in x.chunks(333).zip(row_maxima(&x, 333)) {
+            assert_eq!(row[at], most);
+            assert!(row.iter().all(|&x| x <= most));
+        }
     }
 
     #[test]

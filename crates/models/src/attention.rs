@@ -3,6 +3,8 @@
 use aquatint_nn::{Bias, GroupNorm, Linear, Module};
 use aquatint_tensor::{Mask, Tensor};
 
+use crate::token_merging::Merged;
+
 /// Multi-head attention (Vaswani et al. 2017, section 3.2.2).
 #[derive(Clone, Debug, Module)]
 pub struct Attention {
@@ -44,6 +46,14 @@ impl Attention {
         let k = self.to_k.forward(context);
         let v = self.to_v.forward(context);
         self.to_out.forward(&q.attention(&k, &v, self.heads, Mask::None))
+    }
+
+    /// Self-attention of x `[B, H·W, C]` with a part of its tokens merged into others: see
+    /// [`Merged`].
+    #[track_caller]
+    pub fn forward_merging(&self, x: &Tensor, size: [usize; 2], ratio: f64) -> Tensor {
+        let merged = Merged::new(x, size, ratio, self.to_q.weight.value().precision());
+        merged.unmerge(&self.forward(merged.tokens(), merged.tokens()))
     }
 }
 

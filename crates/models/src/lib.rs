@@ -21,6 +21,7 @@ pub mod ldm_bert;
 pub mod resample;
 pub mod resnet;
 pub mod text_embedding;
+pub mod token_merging;
 pub mod transformer;
 pub mod unet;
 pub mod unet2d;

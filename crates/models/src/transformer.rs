@@ -86,7 +86,29 @@ impl BasicTransformerBlock {
     pub fn forward(&self, x: &Tensor, context: &Tensor) -> Tensor {
         let h = self.norm1.forward(x);
         let first = if self.only_cross_attention { context } else { &h };
-        let x = x.add(&self.attn1.forward(&h, first));
+        self.after_first(x, &self.attn1.forward(&h, first), context)
+    }
+
+    /// [`Self::forward`] of x `[B, H·W, C]` with `ratio` of the tokens merged during
+    /// self-attention, where there is one.
+    #[track_caller]
+    pub fn forward_merging(
+        &self,
+        x: &Tensor,
+        context: &Tensor,
+        size: [usize; 2],
+        ratio: f64,
+    ) -> Tensor {
+        if ratio == 0.0 || self.only_cross_attention {
+            return self.forward(x, context);
+        }
+        let attended = self.attn1.forward_merging(&self.norm1.forward(x), size, ratio);
+        self.after_first(x, &attended, context)
+    }
+
+    #[track_caller]
+    fn after_first(&self, x: &Tensor, attended: &Tensor, context: &Tensor) -> Tensor {
+        let x = x.add(attended);
         let x = x.add(&self.attn2.forward(&self.norm2.forward(&x), context));
         x.add(&self.ff.forward(&self.norm3.forward(&x)))
     }
@@ -153,10 +175,16 @@ impl Transformer2DModel {
     /// x `[N, H, W, C]`, context `[N, T, context]` → `[N, H, W, C]`.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, context: &Tensor) -> Tensor {
+        self.forward_merging(x, context, 0.0)
+    }
+
+    /// [`Self::forward`] with `ratio` of the pixels merged during self-attention.
+    #[track_caller]
+    pub fn forward_merging(&self, x: &Tensor, context: &Tensor, ratio: f64) -> Tensor {
         let &[n, h, w, c] = x.shape() else { panic!("Transformer2DModel of {:?}", x.shape()) };
         let mut y = self.proj_in.forward(&self.norm.forward(x)).reshape(&[n, h * w, c]);
         for block in &self.transformer_blocks {
-            y = block.forward(&y, context);
+            y = block.forward_merging(&y, context, [h, w], ratio);
         }
         x.add(&self.proj_out.forward(&y.reshape(&[n, h, w, c])))
     }

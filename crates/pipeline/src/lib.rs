@@ -31,6 +31,7 @@ pub mod request;
 mod scheduler;
 mod single_file;
 mod source;
+mod step_cache;
 mod text_encoder;
 mod text_to_image;
 pub mod tokenizer;

@@ -40,6 +40,17 @@ pub fn texts(
     }
     parameters += &format!("CFG scale: {}, Seed: {seed}, ", request.guidance_scale);
     parameters += &format!("Size: {width}x{height}, Model: {model}, ");
+    let [start, stop] = request.guidance_interval;
+    if [start, stop] != [0.0, 1.0] {
+        parameters += &format!("Guidance interval: {start}..{stop}, ");
+    }
+    if request.deep_cache > 1 {
+        parameters += &format!("Deep cache: {}, ", request.deep_cache);
+        parameters += &format!("Deep cache branch: {}, ", request.deep_cache_branch);
+    }
+    if request.token_merging > 0.0 {
+        parameters += &format!("Token merging ratio: {}, ", request.token_merging);
+    }
     if let Some(eta) = request.eta {
         parameters += &format!("Eta: {eta}, ");
     }
@@ -63,6 +74,17 @@ fn web_ui_name(rng: RngKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn less_work_is_told() {
+        let request = GenerateRequest { seed: 7, ..Default::default() }.fast();
+        let texts = texts(&request, 7, (128, 64), "seven-styles", "0.1.0");
+        let line = &texts["parameters"];
+        assert!(line.contains("Guidance interval: 0.2..1, Deep cache: 3, "), "{line}");
+        let own: serde_json::Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
+        let read: GenerateRequest = serde_json::from_value(own["request"].clone()).expect("ours");
+        assert_eq!(read, GenerateRequest { width: Some(128), height: Some(64), ..request });
+    }
 
     #[test]
     fn both_formats() {

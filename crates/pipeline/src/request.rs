@@ -45,6 +45,16 @@ pub struct GenerateRequest {
     pub schedule: Option<String>,
     /// How strongly to follow the prompt; 1 is without guidance.
     pub guidance_scale: f64,
+    /// The steps that are guided, as fractions of all, which makes the others half the work: with
+    /// n steps those from ⌊start·n⌋ to before ⌊stop·n⌋.
+    pub guidance_interval: [f64; 2],
+    /// Every how many calls of the U-Net its deep layers are computed anew; 1 is always.
+    pub deep_cache: usize,
+    /// Down to which skip connection the U-Net is computed in the other calls; 0 is the cheapest.
+    pub deep_cache_branch: usize,
+    /// Which part of the pixels the U-Net merges into others during self-attention at its highest
+    /// resolution, 0 to 0.75; 0 is none.
+    pub token_merging: f64,
     /// How much noise is renewed on the way, 0 to 1; nothing means the sampler's habit.
     pub eta: Option<f64>,
     /// Pixels; nothing means the size that the model was trained on.
@@ -66,6 +76,10 @@ impl Default for GenerateRequest {
             sampler: "ddim".into(),
             schedule: None,
             guidance_scale: 5.0,
+            guidance_interval: [0.0, 1.0],
+            deep_cache: 1,
+            deep_cache_branch: 0,
+            token_merging: 0.0,
             eta: None,
             width: None,
             height: None,
@@ -91,6 +105,17 @@ pub enum RequestError {
     Count(usize),
     #[error("a guidance scale of {0} is not possible: it must be from -100 to 100")]
     GuidanceScale(f64),
+    #[error(
+        "guidance from {0} to {1} of the steps is not possible: these are fractions, the first at \
+         least 0, the second at most 1 and not below the first"
+    )]
+    GuidanceInterval(f64, f64),
+    #[error("computing deep layers every {0} steps is not possible: it must be 1 to {MAX_STEPS}")]
+    DeepCache(usize),
+    #[error("there is no skip connection {0} to cache below: this model has those from 0 to {1}")]
+    DeepCacheBranch(usize, usize),
+    #[error("merging a part {0} of the tokens is not possible: it must be from 0 to 0.75")]
+    TokenMerging(f64),
     #[error("an eta of {0} is not possible: it must be from 0 to 1")]
     Eta(f64),
     #[error("the sampler `{0}` knows no eta")]
@@ -128,6 +153,16 @@ impl GenerateRequest {
         if !(-100.0..=100.0).contains(&self.guidance_scale) {
             return Err(RequestError::GuidanceScale(self.guidance_scale));
         }
+        let [start, stop] = self.guidance_interval;
+        if !(0.0 <= start && start <= stop && stop <= 1.0) {
+            return Err(RequestError::GuidanceInterval(start, stop));
+        }
+        if !(1..=MAX_STEPS).contains(&self.deep_cache) {
+            return Err(RequestError::DeepCache(self.deep_cache));
+        }
+        if !(0.0..=0.75).contains(&self.token_merging) {
+            return Err(RequestError::TokenMerging(self.token_merging));
+        }
         if let Some(eta) = self.eta {
             if !(0.0..=1.0).contains(&eta) {
                 return Err(RequestError::Eta(eta));
@@ -156,6 +191,10 @@ impl GenerateRequest {
         if self.steps > timesteps {
             return Err(RequestError::Steps(self.steps, timesteps));
         }
+        let last = model.unet.skip_connections() - 1;
+        if self.deep_cache_branch > last {
+            return Err(RequestError::DeepCacheBranch(self.deep_cache_branch, last));
+        }
         Ok((width, height))
     }
 
@@ -169,6 +208,12 @@ impl GenerateRequest {
         let (sampler, followed_by) = samplers::find_with_spacing(&self.sampler)?;
         let spacing = self.schedule.as_deref().map(spacing::find).transpose()?;
         Ok((sampler, spacing.or(followed_by)))
+    }
+
+    /// The same with less work and less exact: not guided in the first fifth of the steps, and
+    /// with deep layers of every third step.
+    pub fn fast(self) -> Self {
+        Self { guidance_interval: [0.2, 1.0], deep_cache: 3, ..self }
     }
 
     /// The seed of every picture.
@@ -220,6 +265,15 @@ mod tests {
         assert!(refused(|r| r.count = 257).contains("1 to 256"));
         assert!(refused(|r| r.guidance_scale = f64::NAN).contains("NaN"));
         assert!(refused(|r| r.guidance_scale = f64::INFINITY).contains("inf"));
+        for interval in [[-0.1, 1.0], [0.0, 1.1], [0.6, 0.5], [f64::NAN, 1.0], [0.0, f64::NAN]] {
+            let [start, stop] = interval;
+            let error = refused(|r| r.guidance_interval = interval);
+            assert!(error.starts_with(&format!("guidance from {start} to {stop} of")), "{error}");
+        }
+        assert!(refused(|r| r.deep_cache = 0).contains("every 0 steps is not possible"));
+        assert!(refused(|r| r.deep_cache = 1001).contains("1 to 1000"));
+        assert!(refused(|r| r.token_merging = 0.8).contains("0.8 of the tokens is not possible"));
+        assert!(refused(|r| r.token_merging = f64::NAN).contains("from 0 to 0.75"));
         assert!(refused(|r| r.eta = Some(1.5)).contains("from 0 to 1"));
         let error = refused(|r| (r.sampler, r.eta) = ("heun".into(), Some(0.5)));
         assert_eq!(error, "the sampler `heun` knows no eta");

@@ -1,11 +1,16 @@
 //! A prompt in, pictures out: the three stages, and all of them in one.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 
-use aquatint_diffusion::{Condition, Guidance, ModelDenoiser, Noise, Run, Step, Watch};
+use aquatint_diffusion::{
+    Condition, Guidance, GuidanceInterval, ModelDenoiser, Noise, Run, Step, Watch,
+};
+use aquatint_models::unet::Shortcuts;
 use aquatint_tensor::{RngKind, Tensor, release_idle_memory};
 
 use crate::prompt::{self, Encoded, PromptEmbeds, encode_prompt};
+use crate::step_cache::StepCache;
 use crate::{Components, GenerateRequest, Picture, RequestError};
 
 /// Why there are no pictures.
@@ -90,6 +95,7 @@ pub fn denoise(
         Condition::Prompt => &embeds.prompt,
         Condition::NegativePrompt => &embeds.negative,
     };
+    let cache = RefCell::new(StepCache::new(request.deep_cache, request.deep_cache_branch));
     let conditioned = |xt: &Tensor, timesteps: &[f32], asked: &[Condition]| {
         look(&xt.narrow_rows(0, seeds.len()));
         let texts: Vec<&Encoded> = asked.iter().map(text).collect();
@@ -99,9 +105,14 @@ pub fn denoise(
         };
         let contexts = Tensor::new(contexts.collect(), &[xt.dim(0), tokens, channels]);
         let conditions = prompt::conditions(&texts, seeds.len(), [height, width]);
-        unet.forward_given(xt, timesteps, &contexts, &conditions)
+        cache.borrow_mut().pass(asked, |deep| {
+            let shortcuts = Shortcuts { deep, token_merging: request.token_merging };
+            unet.forward_shortened(xt, timesteps, &contexts, &conditions, shortcuts, &mut |_, _| {})
+        })
     };
-    let guidance = Guidance { conditioned: &conditioned, guidance_scale: request.guidance_scale };
+    let interval = GuidanceInterval::of_steps(request.guidance_interval, &sigmas, &schedule);
+    let guidance_scale = request.guidance_scale;
+    let guidance = Guidance { conditioned: &conditioned, guidance_scale, interval };
     let denoiser = ModelDenoiser { network: &guidance, schedule: &schedule, prediction_type };
 
     let factor = config.vae.downsampling_factor();

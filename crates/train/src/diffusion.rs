@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::DType;
 use aquatint_diffusion::{
-    Condition, Guidance, ModelDenoiser, Noise, PredictionType, Run, Schedule, denoising_loss,
-    samplers,
+    Condition, Guidance, GuidanceInterval, ModelDenoiser, Noise, PredictionType, Run, Schedule,
+    denoising_loss, samplers,
 };
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
@@ -157,7 +157,8 @@ impl Diffusion {
             unet.forward(xt, timesteps, &context)
         };
         let guidance_scale = self.config.task.guidance_scale;
-        let guidance = Guidance { conditioned: &conditioned, guidance_scale };
+        let interval = GuidanceInterval::ALL;
+        let guidance = Guidance { conditioned: &conditioned, guidance_scale, interval };
         let denoiser = ModelDenoiser {
             network: &guidance,
             schedule: &self.schedule,

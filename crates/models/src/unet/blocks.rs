@@ -28,9 +28,15 @@ impl DownBlock2D {
         Self { resnets, attentions, downsamplers }
     }
 
+    /// Whether there is attention at this resolution.
+    pub(crate) fn attends(&self) -> bool {
+        !self.attentions.is_empty()
+    }
+
     /// x `[N, H, W, C]`, emb `[N, time]`, context `[N, T, context]` if the attentions look at one
     /// → `[N, H/2, W/2, C']`, or the same size in the last block. Pushes every intermediate result
-    /// on `skips`.
+    /// on `skips`, and ends early once there are `wanted` of them. Transformers
+    /// merge a part `merging` of their tokens.
     #[track_caller]
     pub fn forward(
         &self,
@@ -38,16 +44,24 @@ impl DownBlock2D {
         emb: &Tensor,
         context: Option<&Tensor>,
         skips: &mut Vec<Tensor>,
+        wanted: usize,
+        merging: f64,
     ) -> Tensor {
         let mut x = x.clone();
         for (i, resnet) in self.resnets.iter().enumerate() {
+            if skips.len() == wanted {
+                return x;
+            }
             x = resnet.forward(&x, Some(emb));
             if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(&x, context);
+                x = attention.forward(&x, context, merging);
             }
             skips.push(x.clone());
         }
         for downsampler in &self.downsamplers {
+            if skips.len() == wanted {
+                return x;
+            }
             x = downsampler.forward(&x, emb);
             skips.push(x.clone());
         }
@@ -89,7 +103,7 @@ impl MidBlock2D {
         let mut x = self.resnets[0].forward(x, Some(emb));
         for (i, resnet) in self.resnets[1..].iter().enumerate() {
             if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(&x, context);
+                x = attention.forward(&x, context, 0.0);
             }
             x = resnet.forward(&x, Some(emb));
         }
@@ -127,25 +141,42 @@ impl UpBlock2D {
         Self { resnets, attentions, upsamplers }
     }
 
-    /// x `[N, H, W, C]`, emb `[N, time]`, context `[N, T, context]` if the attentions look at one
-    /// → `[N, 2H, 2W, C']`, or the same size in the last block. Pops one of `skips` for each of
-    /// its residual blocks; the one after those, if any, has the size to upsample to.
+    /// Whether there is attention at this resolution.
+    pub(crate) fn attends(&self) -> bool {
+        !self.attentions.is_empty()
+    }
+
+    /// Residual blocks, each of which uses one result of the way down.
+    pub fn layers(&self) -> usize {
+        self.resnets.len()
+    }
+
+    /// Residual block `i` and what follows it: x `[N, H, W, C]`, emb `[N, time]`, context
+    /// `[N, T, context]` if the attentions look at one → `[N, H, W, C']`. Pops one of `skips`.
+    /// A transformer merges a part `merging` of its tokens.
     #[track_caller]
-    pub fn forward(
+    pub fn layer(
         &self,
+        i: usize,
         x: &Tensor,
         emb: &Tensor,
         context: Option<&Tensor>,
         skips: &mut Vec<Tensor>,
+        merging: f64,
     ) -> Tensor {
-        let mut x = x.clone();
-        for (i, resnet) in self.resnets.iter().enumerate() {
-            let skip = skips.pop().expect("the way down left enough");
-            x = resnet.forward(&Tensor::cat([&x, &skip]), Some(emb));
-            if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(&x, context);
-            }
+        let skip = skips.pop().expect("the way down left enough");
+        let x = self.resnets[i].forward(&Tensor::cat([x, &skip]), Some(emb));
+        match self.attentions.get(i) {
+            Some(attention) => attention.forward(&x, context, merging),
+            None => x,
         }
+    }
+
+    /// What follows the layers: x `[N, H, W, C]` → `[N, 2H, 2W, C]`, of the size of the last of
+    /// `skips`, or the same in the last block.
+    #[track_caller]
+    pub fn upsample(&self, x: Tensor, emb: &Tensor, skips: &[Tensor]) -> Tensor {
+        let mut x = x;
         for upsampler in &self.upsamplers {
             let next = skips.last().expect("the block above has skips");
             x = upsampler.forward_to(&x, emb, [next.dim(1), next.dim(2)]);

@@ -3,6 +3,7 @@
 use aquatint_nn::{Conv2d, GroupNorm, Module};
 use aquatint_tensor::Tensor;
 
+use super::Shortcuts;
 use super::blocks::{DownBlock2D, MidBlock2D, Middle, UpBlock2D};
 use super::parts::{BlockKind, Level};
 use crate::Probe;
@@ -54,29 +55,57 @@ impl Body {
     }
 
     /// x `[N, H, W, C]`, what `conv_in` made of the sample, emb `[N, time]`, context `[N, T, D]`
-    /// if there is one → `[N, H, W, out_channels]`.
+    /// if there is one → `[N, H, W, out_channels]`. `shortcuts` say what is not computed.
     #[track_caller]
     pub(crate) fn forward_with(
         &self,
         x: Tensor,
         emb: &Tensor,
         context: Option<&Tensor>,
+        shortcuts: Shortcuts<'_>,
         probe: &mut Probe,
     ) -> Tensor {
+        let Shortcuts { mut deep, token_merging } = shortcuts;
+        let merging = |level| if level == self.highest_attention() { token_merging } else { 0.0 };
+        let mut left: usize = self.up_blocks.iter().map(UpBlock2D::layers).sum();
+        // Layers of the way up that are computed; each needs one result of the way down.
+        let wanted = deep.as_deref().map_or(left, |deep| deep.wanted(left));
+        let reusing = deep.as_deref().is_some_and(|deep| deep.kept.is_some());
+
         let mut x = x;
         let mut skips = vec![x.clone()];
         for (i, block) in self.down_blocks.iter().enumerate() {
-            x = block.forward(&x, emb, context, &mut skips);
-            probe(&format!("down_blocks.{i}"), &x);
+            if skips.len() < wanted {
+                x = block.forward(&x, emb, context, &mut skips, wanted, merging(i));
+                probe(&format!("down_blocks.{i}"), &x);
+            }
         }
-        if let Some(block) = &self.mid_block {
+        if let (Some(block), false) = (&self.mid_block, reusing) {
             x = block.forward(&x, emb, context);
             probe("mid_block", &x);
         }
         for (i, block) in self.up_blocks.iter().enumerate() {
-            x = block.forward(&x, emb, context, &mut skips);
-            probe(&format!("up_blocks.{i}"), &x);
+            for layer in 0..block.layers() {
+                if let Some(deep) = deep.as_deref_mut().filter(|deep| deep.branch + 1 == left) {
+                    x = deep.kept.get_or_insert(x).clone();
+                }
+                if left <= wanted {
+                    let merging = merging(self.up_blocks.len() - 1 - i);
+                    x = block.layer(layer, &x, emb, context, &mut skips, merging);
+                }
+                left -= 1;
+            }
+            if left < wanted {
+                x = block.upsample(x, emb, &skips);
+                probe(&format!("up_blocks.{i}"), &x);
+            }
         }
         self.conv_out.forward(&self.conv_norm_out.forward_silu(&x))
+    }
+
+    /// The highest resolution that has attention; 0 is that of the sample.
+    fn highest_attention(&self) -> usize {
+        let levels = self.down_blocks.iter().zip(self.up_blocks.iter().rev());
+        levels.take_while(|(down, up)| !down.attends() && !up.attends()).count()
     }
 }

@@ -130,6 +130,12 @@ impl UNet2DConditionConfig {
         self.block_out_channels.len()
     }
 
+    /// Skip connections from the way down to the way up: one after `conv_in`, after each layer and
+    /// after each downsampler.
+    pub fn skip_connections(&self) -> usize {
+        (0..self.levels()).map(|i| self.layers_per_block.at(i) + 1).sum()
+    }
+
     /// Channels of the time embedding.
     pub fn time_embed_dim(&self) -> usize {
         4 * self.block_out_channels[0]

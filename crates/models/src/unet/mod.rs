@@ -7,6 +7,7 @@ mod conditions;
 mod config;
 mod draft;
 mod parts;
+mod shortcuts;
 mod validate;
 
 use aquatint_nn::{Conv2d, Module};
@@ -16,6 +17,7 @@ pub use blocks::{DownBlock2D, MidBlock2D, UpBlock2D};
 pub use conditions::UNetConditions;
 pub use config::UNet2DConditionConfig;
 pub use draft::{Draft, DraftConfig};
+pub use shortcuts::{DeepFeatures, Shortcuts};
 
 pub(crate) use self::blocks::Middle;
 pub(crate) use self::body::{Body, Plan};
@@ -115,6 +117,21 @@ impl UNet2DConditionModel {
         conditions: &UNetConditions,
         probe: &mut Probe,
     ) -> Tensor {
+        let none = Shortcuts::default();
+        self.forward_shortened(sample, timesteps, context, conditions, none, probe)
+    }
+
+    /// [`Self::forward_with`] that computes less, or something for later passes to compute less.
+    #[track_caller]
+    pub fn forward_shortened(
+        &self,
+        sample: &Tensor,
+        timesteps: &[f32],
+        context: &Tensor,
+        conditions: &UNetConditions,
+        shortcuts: Shortcuts<'_>,
+        probe: &mut Probe,
+    ) -> Tensor {
         self.check(sample, timesteps, context);
         let emb = self.embed(timesteps, context, conditions, probe);
         let mut x = self.conv_in.forward(sample);
@@ -122,7 +139,7 @@ impl UNet2DConditionModel {
             x = x.add(&draft.features(context, [sample.dim(1), sample.dim(2)]));
         }
         probe("conv_in", &x);
-        self.body.forward_with(x, &emb, Some(context), probe)
+        self.body.forward_with(x, &emb, Some(context), shortcuts, probe)
     }
 
     /// The guess at the clean latents that is made of the context alone, for models that make one:

@@ -85,12 +85,14 @@ pub(super) enum BlockAttention {
 module_of_choice!(BlockAttention { Cross, Own });
 
 impl BlockAttention {
-    /// x `[N, H, W, C]`, context `[N, T, context]` if there are words to look at → as x.
+    /// x `[N, H, W, C]`, context `[N, T, context]` if there are words to look at → as x. A
+    /// transformer merges a part `merging` of its tokens during self-attention.
     #[track_caller]
-    pub(super) fn forward(&self, x: &Tensor, context: Option<&Tensor>) -> Tensor {
+    pub(super) fn forward(&self, x: &Tensor, context: Option<&Tensor>, merging: f64) -> Tensor {
         match self {
             Self::Cross(transformer) => {
-                transformer.forward(x, context.expect("cross-attention needs a context"))
+                let context = context.expect("cross-attention needs a context");
+                transformer.forward_merging(x, context, merging)
             }
             Self::Own(attention) => attention.forward(x),
         }

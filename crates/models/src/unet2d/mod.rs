@@ -11,7 +11,7 @@ pub use config::UNet2DConfig;
 
 use crate::Probe;
 use crate::embeddings::TimestepEmbedding;
-use crate::unet::{Body, ClassEmbedding};
+use crate::unet::{Body, ClassEmbedding, Shortcuts};
 
 /// U-Net with self-attention of the pixels only.
 #[derive(Clone, Debug, Module)]
@@ -98,6 +98,6 @@ impl UNet2DModel {
         }
         let x = self.conv_in.forward(sample);
         probe("conv_in", &x);
-        self.body.forward_with(x, &emb, None, probe)
+        self.body.forward_with(x, &emb, None, Shortcuts::default(), probe)
     }
 }

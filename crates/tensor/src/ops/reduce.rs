@@ -34,6 +34,12 @@ impl Tensor {
         self.data().iter().fold(0.0, |most, x| most.max(x.abs()))
     }
 
+    /// The largest number of each row of `[.., C]` and its first place in the row. Not
+    /// differentiable.
+    pub fn row_maxima(&self) -> Vec<(usize, f32)> {
+        reduce::row_maxima(self.data(), self.channels())
+    }
+
     /// `self += s · other` in place. Not differentiable: for averages and optimizers.
     ///
     /// # Panics
