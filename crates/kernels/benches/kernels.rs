@@ -91,10 +91,11 @@ fn winograd([n, size, c, o]: [usize; 4]) {
     let pixels = n * size * size;
     let (x, w, bias) = (values(pixels * c), values(o * c * 9), values(o));
     let (mut y, residual) = (values(pixels * o), values(pixels * o));
-    let (scale, shift) = (values(n * c), values(n * c));
+    let [mean, scale, shift] = [(); 3].map(|()| values(n * c));
     let fusion = Fusion {
-        activation: Some(Activation { scale: &scale, shift: &shift }),
+        activation: Some(Activation { mean: &mean, scale: &scale, shift: &shift }),
         bias: Some(&bias),
+        upsample: false,
         per_picture: None,
         residual: Some(&residual),
     };

@@ -44,6 +44,13 @@ impl Lines {
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 
+    /// The words as f32.
+    pub fn floats(&self) -> &[f32] {
+        let words = self.words();
+        // SAFETY: u32 and f32 have one size and alignment, and every bit pattern is an f32.
+        unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) }
+    }
+
     /// The words as f32, to write.
     pub fn floats_mut(&mut self) -> &mut [f32] {
         // SAFETY: as for `words_mut`; u32 and f32 have one size and alignment, and every bit

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::conv2d::{self, Conv2dShape, Tile, WinogradWeight};
+use crate::conv2d::{self, Conv2dShape, Fusion, Tile, WinogradWeight};
 use crate::gemm::{linear, packed::Packed};
 use crate::numbers::Kept;
 use crate::scratch::Scratch;
@@ -19,6 +19,8 @@ pub struct Weight {
 enum Form {
     /// For the direct sum.
     Packed(Packed),
+    /// For the direct sum, or to be transformed panel by panel in each convolution.
+    Fresh(Packed, Tile),
     /// Transformed, for a 3×3 convolution that keeps the size of the picture.
     Winograd(WinogradWeight),
     /// As it came, for one that is transformed for each large picture anew: in f32 the transform
@@ -29,6 +31,15 @@ enum Form {
 /// Pixels of one picture from which on transforming a weight first is worth it. Of one, so that a
 /// picture is the same in any batch.
 const LARGE: usize = 1024;
+
+/// Channels on one side with which a convolution is so little work that it is done in f32: they
+/// are those of pictures and latents, and nothing hides the rounding there. In a U-Net pass it is
+/// an eighth of the whole squared error.
+const FEW: usize = 16;
+
+/// Outputs times inputs up to which a weight in bf16 is kept transformed, which takes 8/3 of the
+/// memory. Larger ones see few pixels: reading them is much of the work.
+const LARGEST: usize = 640 * 1920;
 
 impl Weight {
     /// Prepares the weight `[n, k]` of a linear layer.
@@ -57,11 +68,29 @@ impl Weight {
     /// If `w` has another number of elements.
     #[track_caller]
     pub fn conv2d_same(precision: Precision, w: Numbers, shape: [usize; 4]) -> Self {
+        Self::same(precision, w, shape, Tile::F4x2)
+    }
+
+    /// The same for one whose rounding errors weigh more than others', with a smaller tile.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_same_fine(precision: Precision, w: Numbers, shape: [usize; 4]) -> Self {
+        Self::same(precision, w, shape, Tile::F2)
+    }
+
+    #[track_caller]
+    fn same(precision: Precision, w: Numbers, shape: [usize; 4], in_bf16: Tile) -> Self {
         let [o, c, ..] = shape;
+        let precision = if o.min(c) <= FEW { Precision::F32 } else { precision };
         assert_eq!(w.len(), shape.iter().product::<usize>(), "elements of a weight {shape:?}");
-        let form = match winograd_tile(precision, shape) {
+        let form = match winograd_tile(precision, shape, in_bf16) {
             None => return Self::conv2d(precision, w, shape),
             Some(Tile::F4) => Form::Kept(Kept::new(w)),
+            Some(tile) if o * c > LARGEST => {
+                Form::Fresh(Packed::new(cpu::isa(), precision, w, [o, c, 9]), tile)
+            }
             Some(tile) => Form::Winograd(transformed(tile, w, [o, c])),
         };
         Self { form, shape }
@@ -70,7 +99,7 @@ impl Weight {
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
         match &self.form {
-            Form::Packed(packed) => packed.bytes(),
+            Form::Packed(packed) | Form::Fresh(packed, _) => packed.bytes(),
             Form::Winograd(weight) => weight.bytes(),
             Form::Kept(kept) => kept.bytes(),
         }
@@ -96,19 +125,31 @@ impl Weight {
     /// If a slice has another length than its shape, or the weight is of another shape.
     #[track_caller]
     pub fn apply_conv2d(&self, s: &Conv2dShape, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        self.apply_conv2d_fused(s, x, &Fusion { bias, ..Fusion::default() }, y);
+    }
+
+    /// The convolution of the activated input, and what is added to it.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, or the weight is of another shape.
+    #[track_caller]
+    pub fn apply_conv2d_fused(&self, s: &Conv2dShape, x: &[f32], fusion: &Fusion, y: &mut [f32]) {
         let [kh, kw] = s.kernel;
         assert_eq!(self.shape, [s.o, s.c, kh, kw], "weight for {s:?}");
         match &self.form {
-            Form::Packed(packed) => conv2d::conv2d_packed(packed, s, x, bias, y),
-            Form::Winograd(weight) => conv2d::conv2d_winograd(weight, s, x, bias, y),
+            Form::Packed(packed) => conv2d::conv2d_packed(packed, s, x, fusion, y),
+            Form::Fresh(packed, tile) => {
+                conv2d::conv2d_winograd_packed(*tile, packed, s, x, fusion, y);
+            }
+            Form::Winograd(weight) => conv2d::conv2d_winograd_fused(weight, s, x, fusion, y),
             Form::Kept(kept) if s.h * s.w >= LARGE => {
                 let weight = transformed(Tile::F4, kept.numbers(), [s.o, s.c]);
-                conv2d::conv2d_winograd(&weight, s, x, bias, y);
+                conv2d::conv2d_winograd_fused(&weight, s, x, fusion, y);
             }
             Form::Kept(kept) => {
                 let numbers = kept.numbers();
                 let packed = Packed::new(cpu::isa(), Precision::F32, numbers, [s.o, s.c, kh * kw]);
-                conv2d::conv2d_packed(&packed, s, x, bias, y);
+                conv2d::conv2d_packed(&packed, s, x, fusion, y);
             }
         }
     }
@@ -122,7 +163,7 @@ fn transformed(tile: Tile, w: Numbers, [o, c]: [usize; 2]) -> WinogradWeight {
 
 /// How a convolution that keeps the size of the picture is computed, unless by the direct sum. By
 /// the shape alone, so that a model draws the same whatever it has drawn before.
-fn winograd_tile(precision: Precision, [o, c, kh, kw]: [usize; 4]) -> Option<Tile> {
+fn winograd_tile(precision: Precision, [o, c, kh, kw]: [usize; 4], in_bf16: Tile) -> Option<Tile> {
     // With few channels the transformations are most of the work.
     if [kh, kw] != [3, 3] || c < 64 || o < 64 {
         return None;
@@ -130,11 +171,9 @@ fn winograd_tile(precision: Precision, [o, c, kh, kw]: [usize; 4]) -> Option<Til
     match precision {
         // Where there is no bf16 product, nothing is won by rounding.
         Precision::Bf16 if cpu::isa() < cpu::Isa::Avx512Bf16 => None,
-        // Transformed weights take 8/3 and 16/9 of the memory: too much for the largest.
-        Precision::Bf16 if o * c <= 640 * 1280 => Some(Tile::F4x2),
-        Precision::Bf16 if o * c <= 1280 * 1280 => Some(Tile::F2),
-        Precision::F32 if o * c <= 640 * 1920 => Some(Tile::F4),
-        Precision::F32 | Precision::Bf16 => None,
+        Precision::Bf16 => Some(in_bf16),
+        Precision::F32 if o * c <= LARGEST => Some(Tile::F4),
+        Precision::F32 => None,
     }
 }
 
@@ -251,9 +290,12 @@ mod tests {
     /// Alone a picture must be what it is in a batch, whose pixels together are many.
     #[test]
     fn a_picture_is_the_same_in_any_batch() {
-        let [c, o, h, w] = [64, 64, 16, 16];
-        let (x, weight) = (random(1, 5 * h * w * c), random(2, o * c * 9));
-        for precision in [Precision::F32, Precision::Bf16] {
+        for (precision, [c, o, h, w]) in [
+            (Precision::F32, [64, 64, 16, 16]),
+            (Precision::Bf16, [64, 64, 16, 16]),
+            (Precision::Bf16, [12400, 100, 5, 3]),
+        ] {
+            let (x, weight) = (random(1, 5 * h * w * c), random(2, o * c * 9));
             let weight = Weight::conv2d_same(precision, Numbers::F32(&weight), [o, c, 3, 3]);
             let of = |n: usize, x: &[f32]| {
                 let kernel = [3, 3];

@@ -1,6 +1,6 @@
 //! Half and twice the resolution.
 
-use aquatint_nn::{Conv2d, Module};
+use aquatint_nn::{Conv2d, Fused, Module};
 use aquatint_tensor::{Conv2dOptions, Tensor};
 
 /// Half the resolution: a 3×3 convolution with step 2.
@@ -46,7 +46,8 @@ impl Upsample2D {
     /// x `[N, H, W, C]` → `[N, 2H, 2W, C]`.
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.conv.forward(&x.upsample_nearest2())
+        let &[_, h, w, _] = x.shape() else { panic!("Upsample2D of {:?}", x.shape()) };
+        self.forward_to(x, [2 * h, 2 * w])
     }
 
     /// x `[N, H, W, C]` → `[N, height, width, C]`, where the sizes are 2H or 2H − 1 and 2W or
@@ -65,7 +66,8 @@ impl Upsample2D {
             "Upsample2D of {:?} to {height}×{width}",
             x.shape()
         );
-        self.conv.forward(&cropped(&x.upsample_nearest2(), [height, width]))
+        let upsample = Some([height, width]);
+        self.conv.forward_fused(x, &Fused { upsample, ..Fused::default() })
     }
 }
 
@@ -78,22 +80,9 @@ pub(crate) fn average_pool2(x: &Tensor) -> Tensor {
     assert!(h > 0 && w > 0, "average_pool2 of {:?}", x.shape());
     // Two neighbours are one pixel of twice the channels; two rows are one row of twice the width.
     let halves = |x: &Tensor, half: usize| x.narrow(0, half).add(&x.narrow(half, half));
-    let x = cropped(x, [2 * h, 2 * w]).reshape(&[n * 2 * h * w, 2 * c]);
+    let x = x.crop([2 * h, 2 * w]).reshape(&[n * 2 * h * w, 2 * c]);
     let x = halves(&x, c).reshape(&[n * h, 2 * w * c]);
     halves(&x, w * c).scale(0.25).reshape(&[n, h, w, c])
-}
-
-/// x `[N, H, W, C]` without its last rows and columns.
-fn cropped(x: &Tensor, [height, width]: [usize; 2]) -> Tensor {
-    let &[n, h, w, c] = x.shape() else { panic!("crop of {:?}", x.shape()) };
-    let mut y = x.clone();
-    if width != w {
-        y = y.reshape(&[n * h, w * c]).narrow(0, width * c);
-    }
-    if height != h {
-        y = y.reshape(&[n, h * width * c]).narrow(0, height * width * c);
-    }
-    y.reshape(&[n, height, width, c])
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Residual blocks.
 
-use aquatint_nn::{Bias, Conv2d, GroupNorm, Linear, Module};
+use aquatint_nn::{Bias, Conv2d, Fused, GroupNorm, Linear, Module};
 use aquatint_tensor::Tensor;
 
 use crate::resample::average_pool2;
+
+/// Channels that U-Nets of latent diffusion have at their highest resolution, at most.
+const FEW_CHANNELS: usize = 320;
 
 /// What the residual blocks of a network have in common.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +65,18 @@ impl ResnetBlock2D {
     pub fn new(options: &ResnetOptions, inputs: usize, outputs: usize) -> Self {
         let &ResnetOptions { time, groups, eps, scale_shift } = options;
         let heard = if scale_shift { 2 * outputs } else { outputs };
+        // Of a U-Net's error in bf16, most would arise at its highest resolution.
+        let fine = time.is_some() && outputs <= FEW_CHANNELS;
+        let same3 = |inputs| match fine {
+            true => Conv2d::same3(inputs, outputs).finely_rounded(),
+            false => Conv2d::same3(inputs, outputs),
+        };
         Self {
             norm1: GroupNorm::new(groups, inputs, eps),
-            conv1: Conv2d::same3(inputs, outputs),
+            conv1: same3(inputs),
             time_emb_proj: time.map(|time| Linear::new(time, heard, Bias::Yes)),
             norm2: GroupNorm::new(groups, outputs, eps),
-            conv2: Conv2d::same3(outputs, outputs),
+            conv2: same3(outputs),
             conv_shortcut: (inputs != outputs).then(|| Conv2d::pointwise(inputs, outputs)),
             scale_shift,
             resample: Resample::Keep,
@@ -86,30 +95,44 @@ impl ResnetBlock2D {
     /// If an embedding is given to a block without time, or not given to one with it.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, emb: Option<&Tensor>) -> Tensor {
-        let h = self.resample.apply(&self.norm1.forward_silu(x));
-        let x = self.resample.apply(x);
-        let h = self.conv1.forward(&h);
-        let h = match (&self.time_emb_proj, emb) {
-            (Some(proj), Some(emb)) => self.hear(&h, &proj.forward(&emb.silu())),
-            (None, None) => self.norm2.forward_silu(&h),
+        let time = match (&self.time_emb_proj, emb) {
+            (Some(proj), Some(emb)) => Some(proj.forward(&emb.silu())),
+            (None, None) => None,
             (proj, emb) => panic!(
                 "time_emb_proj is {}, the time embedding {}",
                 if proj.is_some() { "there" } else { "absent" },
                 if emb.is_some() { "given" } else { "missing" }
             ),
         };
-        let h = self.conv2.forward(&h);
-        match &self.conv_shortcut {
-            Some(shortcut) => shortcut.forward(&x).add(&h),
-            None => x.add(&h),
+        let per_picture = time.as_ref().filter(|_| !self.scale_shift);
+        let (h, x) = match self.resample {
+            Resample::Keep => {
+                let fused = Fused { norm: Some(&self.norm1), per_picture, ..Fused::default() };
+                (self.conv1.forward_fused(x, &fused), x.clone())
+            }
+            resample => {
+                let h = resample.apply(&self.norm1.forward_silu(x));
+                let fused = Fused { per_picture, ..Fused::default() };
+                (self.conv1.forward_fused(&h, &fused), resample.apply(x))
+            }
+        };
+        let x = self.conv_shortcut.as_ref().map_or(x.clone(), |shortcut| shortcut.forward(&x));
+        let residual = Some(&x);
+        match time.filter(|_| self.scale_shift) {
+            Some(time) => {
+                let h = self.scaled_and_shifted(&h, &time);
+                self.conv2.forward_fused(&h, &Fused { residual, ..Fused::default() })
+            }
+            None => {
+                let fused = Fused { norm: Some(&self.norm2), residual, ..Fused::default() };
+                self.conv2.forward_fused(&h, &fused)
+            }
         }
     }
 
-    /// h `[N, H, W, C]` with the projected time `[N, C]` or `[N, 2C]`, normalized and activated.
-    fn hear(&self, h: &Tensor, time: &Tensor) -> Tensor {
-        if !self.scale_shift {
-            return self.norm2.forward_silu(&h.add_per_picture(time));
-        }
+    /// h `[N, H, W, C]`, normalized, scaled and shifted by the projected time `[N, 2C]`, and
+    /// activated.
+    fn scaled_and_shifted(&self, h: &Tensor, time: &Tensor) -> Tensor {
         let channels = h.channels();
         let factor = time.narrow(0, channels).add_scalar(1.0);
         let factor = Tensor::zeros(h.shape()).add_per_picture(&factor);

@@ -1,8 +1,8 @@
 //! Convolution layer.
 
-use aquatint_tensor::{Conv2dOptions, Tensor, Use};
+use aquatint_tensor::{Conv2dFusion, Conv2dOptions, Tensor, Use};
 
-use crate::{Bias, Init, Module, Param};
+use crate::{Bias, GroupNorm, Init, Module, Param};
 
 /// 2-D convolution with a square kernel.
 #[derive(Clone, Debug, Module)]
@@ -41,6 +41,15 @@ impl Conv2d {
         self
     }
 
+    /// The same convolution with smaller rounding errors in bf16, for a layer whose errors weigh
+    /// more than others'. Slower, if it keeps the size of the picture.
+    pub fn finely_rounded(mut self) -> Self {
+        if self.weight.used() == Use::Conv2dSame {
+            self.weight = self.weight.used_as(Use::Conv2dSameFine);
+        }
+        self
+    }
+
     /// The same layer whose weight begins as `init`, and whose bias begins at zero.
     pub fn with_init(mut self, init: Init) -> Self {
         self.weight.set_init(init);
@@ -54,4 +63,29 @@ impl Conv2d {
         let bias = self.bias.as_ref().map(Param::value);
         x.conv2d(self.weight.value(), bias, self.options)
     }
+
+    /// The same of what `fused` makes of x, plus what it adds:
+    /// `conv(upsample(silu(norm(x)))) + per_picture + residual`, all at once in inference.
+    #[track_caller]
+    pub fn forward_fused(&self, x: &Tensor, fused: &Fused) -> Tensor {
+        let &Fused { norm, upsample, per_picture, residual } = fused;
+        let norm_silu = norm.map(GroupNorm::weights);
+        let bias = self.bias.as_ref().map(Param::value);
+        let fusion = Conv2dFusion { norm_silu, upsample, per_picture, residual };
+        x.conv2d_fused(self.weight.value(), bias, self.options, &fusion)
+    }
+}
+
+/// What stands before and after a convolution, each if there is one: see
+/// [`Conv2d::forward_fused`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fused<'a> {
+    /// Normalizes the input, and SiLU follows.
+    pub norm: Option<&'a GroupNorm>,
+    /// The height and width to double it to then, or one less than double, by repeating pixels.
+    pub upsample: Option<[usize; 2]>,
+    /// `[N, out]`, added to every pixel of a picture.
+    pub per_picture: Option<&'a Tensor>,
+    /// `[N, H', W', out]`, added last.
+    pub residual: Option<&'a Tensor>,
 }

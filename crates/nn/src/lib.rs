@@ -37,7 +37,7 @@ mod norm;
 mod param;
 
 pub use aquatint_nn_derive::Module;
-pub use conv2d::Conv2d;
+pub use conv2d::{Conv2d, Fused};
 pub use embedding::Embedding;
 pub use hash::fnv1a;
 pub use init::Init;

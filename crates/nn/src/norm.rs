@@ -1,6 +1,6 @@
 //! Normalization layers.
 
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{GroupNormWeights, Tensor};
 
 use crate::{Init, Module, Param};
 
@@ -34,6 +34,12 @@ impl GroupNorm {
             groups,
             eps,
         }
+    }
+
+    /// What it is, for a convolution that does it on the way.
+    pub(crate) fn weights(&self) -> GroupNormWeights<'_> {
+        let Self { weight, bias, groups, eps } = self;
+        GroupNormWeights { groups: *groups, weight: weight.value(), bias: bias.value(), eps: *eps }
     }
 
     /// x `[N, .., C]` → the same shape.

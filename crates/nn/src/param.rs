@@ -29,6 +29,11 @@ impl Param {
         self
     }
 
+    /// What the parameter does in its layer.
+    pub fn used(&self) -> Use {
+        self.used
+    }
+
     /// Makes the parameter ready for inference: see [`Tensor::prepared`]. It cannot be trained
     /// or saved afterwards.
     ///

@@ -16,7 +16,7 @@ mod tape;
 mod tensor;
 
 pub use aquatint_kernels::{Numbers, Precision, cpu, optimizer};
-pub use ops::{Conv2dOptions, Mask};
+pub use ops::{Conv2dFusion, Conv2dOptions, GroupNormWeights, Mask};
 pub use pool::release as release_idle_memory;
 pub use rng::{Rng, RngKind};
 pub use storage::Use;

@@ -50,6 +50,8 @@ pub enum Use {
     Conv2d,
     /// The kernels of one that keeps the size of the picture.
     Conv2dSame,
+    /// The same, where rounding errors weigh more than elsewhere.
+    Conv2dSameFine,
     /// The table `[ids, channels]` of [`Tensor::embedding`].
     Table,
 }
@@ -94,7 +96,8 @@ impl Tensor {
     /// This weight made ready for its use in inference, in this tensor's precision: packed for
     /// products, in no more bits than it has now, or transformed for Winograd's convolution. Its
     /// numbers cannot be had back, nor changed, and no gradient flows through it. Packed weights
-    /// give the same bits as before, transformed ones the same numbers but for rounding.
+    /// give the same bits as before, transformed ones the same numbers but for rounding; and a
+    /// convolution of few channels that keeps the size of the picture is always computed in f32.
     #[track_caller]
     pub fn prepared(self, use_: Use) -> Self {
         if matches!(self.storage(), Storage::Prepared(_)) {
@@ -107,6 +110,9 @@ impl Tensor {
             (Use::Conv2d, &[o, c, h, w]) => Weight::conv2d(precision, numbers, [o, c, h, w]),
             (Use::Conv2dSame, &[o, c, h, w]) => {
                 Weight::conv2d_same(precision, numbers, [o, c, h, w])
+            }
+            (Use::Conv2dSameFine, &[o, c, h, w]) => {
+                Weight::conv2d_same_fine(precision, numbers, [o, c, h, w])
             }
             (Use::Table, _) => return self,
             (Use::Any, _) => return self.in_f32(),

@@ -2,9 +2,11 @@
 
 use crate::cpu::{self, Isa};
 use crate::gemm::packed::Packed;
+use crate::scratch::Lines;
 use crate::{Precision, gemm};
 
 mod forward;
+mod fusion;
 mod input_grad;
 mod pixel_pairs;
 pub mod reference;
@@ -12,9 +14,9 @@ mod weight_grad;
 mod windows;
 mod winograd;
 
-pub use winograd::{
-    Activation, Fusion, Tile, WinogradWeight, conv2d_winograd, conv2d_winograd_fused,
-};
+pub use fusion::{Activation, Fusion};
+pub(crate) use winograd::conv2d_winograd_packed;
+pub use winograd::{Tile, WinogradWeight, conv2d_winograd, conv2d_winograd_fused};
 
 /// The sizes of a convolution: x `[n, h, w, c]`, weight `[o, c, kh, kw]`, y `[n, oh, ow, o]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,24 +107,26 @@ pub fn conv2d(
     forward::run(cpu::isa(), precision, s, x, w, bias, y);
 }
 
-/// `y = conv2d(x, w) + bias` with a packed weight.
+/// The convolution with a packed weight.
 #[track_caller]
 pub(crate) fn conv2d_packed(
     packed: &Packed,
     s: &Conv2dShape,
     x: &[f32],
-    bias: Option<&[f32]>,
+    fusion: &Fusion,
     y: &mut [f32],
 ) {
-    if let Some(bias) = bias {
-        assert_eq!(bias.len(), s.o, "elements of the bias for {s:?}");
-    }
+    fusion.check(s, x, y);
     let Packed { isa, precision, shape, .. } = *packed;
     assert_eq!(shape, [s.o, s.c, s.taps()], "weight for {s:?}");
+    let seen = fusion.seen(isa, s, x);
+    let x = seen.as_deref().map_or(x, Lines::floats);
     if s.is_linear() {
-        return gemm::linear::forward_with(isa, precision, x, packed, bias, y, s.linear());
+        gemm::linear::forward_with(isa, precision, x, packed, fusion.bias, y, s.linear());
+    } else {
+        forward::run_with(isa, precision, s, x, packed, fusion.bias, y);
     }
-    forward::run_with(isa, precision, s, x, packed, bias, y);
+    fusion.finish(s, y);
 }
 
 /// The gradient of the input, from that of the output.

@@ -104,6 +104,11 @@ impl Packed {
         Self { panels, isa, precision, shape }
     }
 
+    /// Whether the words are pairs of bf16.
+    pub fn is_pairs(&self) -> bool {
+        Kernels::select(self.isa, self.precision).pairs
+    }
+
     /// Bytes of memory that the panels take.
     pub fn bytes(&self) -> usize {
         match &self.panels {

@@ -39,22 +39,13 @@ fn group_norm_on(
     out: &mut [f32],
     stats: &mut [f32],
 ) {
-    let moments = moments::moments(isa, s, x);
-    // Of each group: the mean as an f32, what that rounding has taken away, and 1 / deviation.
-    let groups: Vec<[f32; 3]> = moments
-        .iter()
-        .map(|m| [m.mean as f32, (m.mean - f64::from(m.mean as f32)) as f32, m.rstd(s.eps) as f32])
-        .collect();
+    let groups = groups_of(isa, s, x);
     for (stats, group) in stats.as_chunks_mut::<2>().0.iter_mut().zip(&groups) {
         *stats = [group[0], group[2]];
     }
     s.blocks_mut(out).into_par_iter().enumerate().for_each(|(block, out)| {
         let groups = &groups[s.picture_of(block) * s.groups..][..s.groups];
-        // The mean is subtracted first and its rounding made up for in the shift: with
-        // `x · scale + shift` the digits that x and the mean have in common would be lost.
-        let mean = s.row(|g, _| groups[g][0]);
-        let scale = s.row(|g, c| groups[g][2] * weight[c]);
-        let shift = s.row(|g, c| bias[c] - groups[g][1] * groups[g][2] * weight[c]);
+        let [mean, scale, shift] = rows(s, groups, weight, bias);
         let x = s.block(x, block);
         if s.silu {
             normalize(isa, x, &mean, &scale, &shift, out, math::silu);
@@ -62,6 +53,52 @@ fn group_norm_on(
             normalize(isa, x, &mean, &scale, &shift, out, |y| y);
         }
     });
+}
+
+/// Of each group of each picture: the mean as an f32, what that rounding has taken away, and
+/// 1 / deviation.
+fn groups_of(isa: Isa, s: &GroupNormShape, x: &[f32]) -> Vec<[f32; 3]> {
+    let moments = moments::moments(isa, s, x);
+    moments
+        .iter()
+        .map(|m| [m.mean as f32, (m.mean - f64::from(m.mean as f32)) as f32, m.rstd(s.eps) as f32])
+        .collect()
+}
+
+/// The mean, scale and shift of the channels of a picture with these groups, as rows of the loops.
+///
+/// The mean is subtracted first and its rounding made up for in the shift: with
+/// `x · scale + shift` the digits that x and the mean have in common would be lost.
+fn rows(s: &GroupNormShape, groups: &[[f32; 3]], weight: &[f32], bias: &[f32]) -> [Vec<f32>; 3] {
+    let mean = s.row(|g, _| groups[g][0]);
+    let scale = s.row(|g, c| groups[g][2] * weight[c]);
+    let shift = s.row(|g, c| bias[c] - groups[g][1] * groups[g][2] * weight[c]);
+    [mean, scale, shift]
+}
+
+/// What a group norm does to each channel of each picture: `(x - mean) · scale + shift`.
+#[derive(Clone, Debug)]
+pub struct Affine {
+    /// `[n, c]`.
+    pub mean: Vec<f32>,
+    /// `[n, c]`.
+    pub scale: Vec<f32>,
+    /// `[n, c]`.
+    pub shift: Vec<f32>,
+}
+
+/// What [`group_norm`] would do to x, with the same bits, for someone who does it on the way.
+#[track_caller]
+pub fn group_norm_affine(s: &GroupNormShape, x: &[f32], weight: &[f32], bias: &[f32]) -> Affine {
+    s.check(&[x.len()], &[weight.len(), bias.len()], 2 * s.n * s.groups);
+    let [mut mean, mut scale, mut shift] = [(); 3].map(|()| Vec::with_capacity(s.n * s.c));
+    for groups in groups_of(isa(), s, x).chunks_exact(s.groups) {
+        let rows = rows(s, groups, weight, bias);
+        for (all, row) in [&mut mean, &mut scale, &mut shift].into_iter().zip(rows) {
+            all.extend_from_slice(&row[..s.c]);
+        }
+    }
+    Affine { mean, scale, shift }
 }
 
 per_isa! {

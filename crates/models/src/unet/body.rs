@@ -1,6 +1,6 @@
 //! The way down and up again, which the conditional and the unconditional U-Net share.
 
-use aquatint_nn::{Conv2d, GroupNorm, Module};
+use aquatint_nn::{Conv2d, Fused, GroupNorm, Module};
 use aquatint_tensor::Tensor;
 
 use super::Shortcuts;
@@ -100,7 +100,8 @@ impl Body {
                 probe(&format!("up_blocks.{i}"), &x);
             }
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x))
+        let norm = Some(&self.conv_norm_out);
+        self.conv_out.forward_fused(&x, &Fused { norm, ..Fused::default() })
     }
 
     /// The highest resolution that has attention; 0 is that of the sample.

@@ -1,6 +1,6 @@
 //! The two halves of the autoencoder.
 
-use aquatint_nn::{Conv2d, GroupNorm, Module};
+use aquatint_nn::{Conv2d, Fused, GroupNorm, Module};
 use aquatint_tensor::Tensor;
 
 use crate::Probe;
@@ -139,7 +139,8 @@ impl Encoder {
         }
         x = self.mid_block.forward(&x);
         probe("mid_block", &x);
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x))
+        let norm = Some(&self.conv_norm_out);
+        self.conv_out.forward_fused(&x, &Fused { norm, ..Fused::default() })
     }
 }
 
@@ -190,6 +191,7 @@ impl Decoder {
             }
             probe(&format!("up_blocks.{i}"), &x);
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x))
+        let norm = Some(&self.conv_norm_out);
+        self.conv_out.forward_fused(&x, &Fused { norm, ..Fused::default() })
     }
 }

@@ -4,6 +4,7 @@ mod arithmetic;
 mod attention;
 mod broadcast;
 mod conv2d;
+mod conv2d_fused;
 mod embedding;
 mod layout;
 mod linear;
@@ -16,3 +17,5 @@ mod upsample;
 
 pub use attention::Mask;
 pub use conv2d::Conv2dOptions;
+pub use conv2d_fused::Conv2dFusion;
+pub use norm::GroupNormWeights;

@@ -6,6 +6,19 @@ use aquatint_kernels::layer_norm;
 use crate::Tensor;
 use crate::pool::Buffer;
 
+/// What a group normalization is but for its input.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupNormWeights<'a> {
+    /// Groups that the channels are divided into.
+    pub groups: usize,
+    /// `[C]`
+    pub weight: &'a Tensor,
+    /// `[C]`
+    pub bias: &'a Tensor,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
 impl Tensor {
     /// Group normalisation of x `[N, .., C]` over each group of channels and all pixels, times
     /// weight `[C]`, plus bias `[C]` (Wu and He 2018).

@@ -19,6 +19,20 @@ impl Tensor {
             [Some(Tensor::from_buffer(dx, &size))]
         })
     }
+
+    /// x `[N, H, W, C]` without its last rows and columns: `[N, height, width, C]`.
+    #[track_caller]
+    pub fn crop(&self, [height, width]: [usize; 2]) -> Tensor {
+        let &[n, h, w, c] = self.shape() else { panic!("crop of {:?}", self.shape()) };
+        let mut y = self.clone();
+        if width != w {
+            y = y.reshape(&[n * h, w * c]).narrow(0, width * c);
+        }
+        if height != h {
+            y = y.reshape(&[n, h * width * c]).narrow(0, height * width * c);
+        }
+        y.reshape(&[n, height, width, c])
+    }
 }
 
 #[cfg(test)]

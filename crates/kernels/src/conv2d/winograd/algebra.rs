@@ -29,6 +29,22 @@ pub(super) const G4: [[f64; 3]; 6] = {
     ]
 };
 
+/// `G g`: what the three elements of a kernel's line become.
+#[inline(always)]
+pub(super) fn kernel<V: Lanes, const T: usize>(g: [V; 3]) -> [V; T] {
+    let mut u = [g[0]; T];
+    let rows: &[(usize, [f64; 3])] = if T == 4 { &[(1, G2[1])] } else { &[(1, G4[1]), (3, G4[3])] };
+    for &(at, row) in rows {
+        // `g₀ + p² g₂ ± p g₁` over the product of differences, the two for `p` and `-p`.
+        let [a, b, c] = [row[0] as f32, row[1] as f32, row[2] as f32];
+        let even = g[2].scaled_add(c, g[0].scaled(a));
+        u[at] = g[1].scaled_add(b, even);
+        u[at + 1] = g[1].scaled_add(-b, even);
+    }
+    u[T - 1] = g[2];
+    u
+}
+
 /// `Bᵀ d`: four or six inputs in a line.
 #[inline(always)]
 pub(super) fn input<V: Lanes, const T: usize>(d: [V; T]) -> [V; T] {

@@ -1,18 +1,17 @@
 //! The convolution: patches are transformed, multiplied with each panel of the weight, and the
 //! products transformed back while they are in a cache.
 
-use super::fusion::{Activation, Fusion};
 use super::grid::{Grid, part};
 use super::input::{Layout, Patches, Transform};
 use super::lanes;
 use super::output::Results;
 use super::plan::Plan;
 use super::product::multiply;
+use super::right::Right;
 use super::stage::Source;
-use super::weight::WinogradWeight;
 use crate::Precision;
 use crate::bf16;
-use crate::conv2d::Conv2dShape;
+use crate::conv2d::{Conv2dShape, Fusion};
 use crate::microkernel::Kernels;
 use crate::parallel;
 use crate::scratch::Scratch;
@@ -23,33 +22,26 @@ const CHUNK: usize = 8;
 
 /// A convolution.
 struct Forward<'a> {
-    weight: &'a WinogradWeight,
+    weight: Right<'a>,
     s: &'a Conv2dShape,
     grid: Grid,
     x: &'a [f32],
-    activation: Option<Activation<'a>>,
+    fusion: &'a Fusion<'a>,
     zeros: Vec<f32>,
 }
 
 /// The convolution, after all has been checked.
-pub(super) fn run(
-    weight: &WinogradWeight,
-    s: &Conv2dShape,
-    x: &[f32],
-    fusion: &Fusion,
-    y: &mut [f32],
-) {
+pub(super) fn run(weight: Right, s: &Conv2dShape, x: &[f32], fusion: &Fusion, y: &mut [f32]) {
     if y.is_empty() {
         return;
     }
     let grid = Grid::new(weight.tile(), s);
-    let plan = Plan::new(weight, &grid);
+    let plan = Plan::new(&weight, &grid);
     let kernels = Kernels::select(weight.isa(), weight.tile().precision());
     let panels = s.o.div_ceil(kernels.nr);
     let (positions, words) = (weight.tile().positions(), kernels.words(s.c));
     let results = Results { tile: weight.tile(), s, grid, fusion, y: y.as_mut_ptr() };
-    let forward =
-        Forward { weight, s, grid, x, activation: fusion.activation, zeros: vec![0.0; s.c] };
+    let forward = Forward { weight, s, grid, x, fusion, zeros: vec![0.0; s.c] };
     let count = grid.count();
     let stretches = count.div_ceil(plan.stretch);
     let layout = Layout::new(count.div_ceil(stretches), words);
@@ -61,7 +53,7 @@ pub(super) fn run(
             forward.transform(&patches, tiles.clone(), 0);
             // SAFETY: the patches have just been written, and no other task has these tiles.
             unsafe {
-                multiply(weight, &patches, tiles.start, tiles, 0..panels, plan.block, &results)
+                multiply(&weight, &patches, tiles.start, tiles, 0..panels, plan.block, &results)
             };
         });
     }
@@ -88,7 +80,7 @@ pub(super) fn run(
             // panel.
             unsafe {
                 multiply(
-                    weight,
+                    &weight,
                     &patches,
                     tiles.start,
                     part,
@@ -104,8 +96,9 @@ pub(super) fn run(
 impl Forward<'_> {
     /// Transforms `tiles`; the first becomes tile `first` of the patches.
     fn transform(&self, patches: &Patches, tiles: Range<usize>, first: usize) {
-        let Some(activation) = self.activation else {
-            return self.see(&Source::whole(self.s, self.x), patches, tiles, first);
+        let whole = Source::whole(self.s, self.fusion, self.x);
+        let Some(activation) = self.fusion.activation else {
+            return self.see(&whole, patches, tiles, first);
         };
         let (isa, tile) = (self.weight.isa(), self.weight.tile());
         let mut rest = tiles.clone();
@@ -113,9 +106,8 @@ impl Forward<'_> {
             let line = self.grid.line(&rest);
             rest.start = line.end;
             let first = first + line.start - tiles.start;
-            let (input, cut) = ((self.s, self.x), (tile, &self.grid));
-            let mut buffer = None;
-            let source = Source::activated(isa, activation, input, cut, &line, &mut buffer);
+            let (cut, mut buffer) = ((tile, &self.grid), None);
+            let source = whole.activated(isa, activation, self.s, cut, &line, &mut buffer);
             self.see(&source, patches, line, first);
         }
     }

@@ -109,7 +109,7 @@ impl Transform<'_> {
                 for (dx, pixel) in line.iter_mut().enumerate() {
                     let x = (place.x + dx).wrapping_sub(1);
                     if y < h && x < w {
-                        *pixel = self.source.pixel(place.n * h + y, x).as_ptr();
+                        *pixel = self.source.pixel(place.n, y, x).as_ptr();
                     }
                 }
             }

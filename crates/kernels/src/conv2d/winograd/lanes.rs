@@ -44,6 +44,18 @@ pub(super) trait Lanes: Copy {
     /// # Safety
     /// Half as many words, rounded up, are writable.
     unsafe fn store_pairs(self, to: *mut u32, count: usize);
+
+    /// The lower and the upper halves of a vector of pairs of bf16.
+    ///
+    /// # Safety
+    /// It is readable.
+    unsafe fn load_pairs(from: *const u32) -> [Self; 2];
+
+    /// Writes a vector of pairs of bf16, each of the lanes with one number.
+    ///
+    /// # Safety
+    /// It is writable.
+    unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32);
 }
 
 /// What any machine has.
@@ -108,6 +120,22 @@ impl Lanes for Plain {
         for (i, two) in self.0.chunks_exact(2).enumerate().take(count.div_ceil(2)) {
             // SAFETY: `i` is less than half of `count`, rounded up.
             unsafe { *to.add(i) = bf16::round(two[0]) | bf16::round(two[1]) << 16 };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_pairs(from: *const u32) -> [Self; 2] {
+        // SAFETY: given.
+        let pairs: [u32; 8] = std::array::from_fn(|i| unsafe { *from.add(i) });
+        [pairs.map(|pair| f32::from_bits(pair << 16)), pairs.map(|p| f32::from_bits(p & !0xffff))]
+            .map(Self)
+    }
+
+    #[inline(always)]
+    unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32) {
+        for (i, (low, high)) in low.0.into_iter().zip(high.0).enumerate() {
+            // SAFETY: given.
+            unsafe { *to.add(i) = bf16::round(low) | bf16::round(high) << 16 };
         }
     }
 }
@@ -192,6 +220,37 @@ mod avx512 {
                     let pairs = _mm512_castsi256_si512(pairs);
                     _mm512_mask_storeu_epi32(to.cast(), mask(count.div_ceil(2)), pairs);
                 }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn load_pairs(from: *const u32) -> [Self; 2] {
+            // SAFETY: see above; a bf16 is the upper half of an f32.
+            unsafe {
+                let pairs = _mm512_loadu_si512(from.cast());
+                let high = _mm512_and_si512(pairs, _mm512_set1_epi32(!0xffff));
+                let low = _mm512_slli_epi32::<16>(pairs);
+                [_mm512_castsi512_ps(low), _mm512_castsi512_ps(high)]
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32) {
+            const ORDER: [u16; 32] = {
+                let mut order = [0; 32];
+                let mut i = 0;
+                while i < 32 {
+                    order[i] = (i / 2 + i % 2 * 16) as u16;
+                    i += 1;
+                }
+                order
+            };
+            // SAFETY: see above; every bit pattern is an integer.
+            unsafe {
+                let halves: __m512i = transmute(_mm512_cvtne2ps_pbh(high, low));
+                let pairs =
+                    _mm512_permutexvar_epi16(_mm512_loadu_si512(ORDER.as_ptr().cast()), halves);
+                _mm512_storeu_si512(to.cast(), pairs);
             }
         }
     }

@@ -9,22 +9,23 @@
 //! The price is rounding: transformed numbers are sums of inputs of either sign. One that is not
 //! finite makes its whole tile NaN.
 
-use super::Conv2dShape;
+use super::{Conv2dShape, Fusion};
 use crate::Precision;
+use crate::gemm::packed::Packed;
+use right::Right;
 
 mod algebra;
 mod forward;
-mod fusion;
 mod grid;
 mod input;
 mod lanes;
 mod output;
 mod plan;
 mod product;
+mod right;
 mod stage;
 mod weight;
 
-pub use fusion::{Activation, Fusion};
 pub use weight::WinogradWeight;
 
 /// The outputs that are computed together, and in which type they are multiplied.
@@ -93,14 +94,34 @@ pub fn conv2d_winograd_fused(
     fusion: &Fusion,
     y: &mut [f32],
 ) {
+    convolve(Right::Kept(weight), s, x, fusion, y);
+}
+
+/// The same with a weight packed as pairs of bf16, which is transformed on the way: for one that
+/// is large and has few tiles to be multiplied with.
+#[track_caller]
+pub(crate) fn conv2d_winograd_packed(
+    tile: Tile,
+    packed: &Packed,
+    s: &Conv2dShape,
+    x: &[f32],
+    fusion: &Fusion,
+    y: &mut [f32],
+) {
+    assert!(packed.is_pairs() && tile.precision() == Precision::Bf16, "{tile:?} needs pairs");
+    assert_eq!(packed.shape[2], 9, "taps of the kernel for {s:?}");
+    convolve(Right::Fresh(packed, tile), s, x, fusion, y);
+}
+
+#[track_caller]
+fn convolve(right: Right, s: &Conv2dShape, x: &[f32], fusion: &Fusion, y: &mut [f32]) {
     assert!(
         s.kernel == [3, 3] && s.stride == 1 && s.padding == [1; 4],
         "no Winograd convolution of {s:?}"
     );
-    assert_eq!(weight.channels(), [s.o, s.c], "channels of the weight for {s:?}");
-    s.check([x.len(), s.o * s.c * 9, y.len()]);
-    fusion.check(s);
-    forward::run(weight, s, x, fusion, y);
+    assert_eq!(right.channels(), [s.o, s.c], "channels of the weight for {s:?}");
+    fusion.check(s, x, y);
+    forward::run(right, s, x, fusion, y);
 }
 
 #[cfg(test)]

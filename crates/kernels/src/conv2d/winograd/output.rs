@@ -2,10 +2,9 @@
 
 use super::Tile;
 use super::algebra;
-use super::fusion::Fusion;
 use super::grid::Grid;
 use super::lanes::{Job, Lanes};
-use crate::conv2d::Conv2dShape;
+use crate::conv2d::{Conv2dShape, Fusion};
 use std::ops::Range;
 
 /// The results of a convolution, which tasks write in disjoint parts.
@@ -119,37 +118,21 @@ impl Transform<'_> {
                 x.map_or(V::splat(0.0), |x| V::load(x[at..][..count].as_ptr(), count))
             };
             let bias = load(fusion.bias, channel);
-            let bias = bias.add(load(fusion.per_picture, n * s.o + channel));
+            let per_picture = load(fusion.per_picture, n * s.o + channel);
             for column in 0..ACROSS - 2 {
                 let down: [V; DOWN] = std::array::from_fn(|line| lines[line][column]);
                 let sums = algebra::output(down);
                 for line in 0..DOWN - 2 {
                     if line < inside[0] && column < inside[1] {
                         let element = pixel + (line * s.w + column) * s.o + channel;
-                        let sum = finish(
-                            sums[line],
-                            bias,
-                            fusion.residual.map(|r| r.as_ptr().add(element)),
-                            count,
-                        );
+                        let mut sum = sums[line].add(bias).add(per_picture);
+                        if let Some(residual) = fusion.residual {
+                            sum = sum.add(V::load(residual.as_ptr().add(element), count));
+                        }
                         sum.store(y.add(element), count);
                     }
                 }
             }
         }
-    }
-}
-
-/// What becomes of a sum before it is written.
-///
-/// # Safety
-/// `count` elements of the residual are readable.
-#[inline(always)]
-unsafe fn finish<V: Lanes>(sum: V, bias: V, residual: Option<*const f32>, count: usize) -> V {
-    let sum = sum.add(bias);
-    match residual {
-        // SAFETY: given.
-        Some(residual) => sum.add(unsafe { V::load(residual, count) }),
-        None => sum,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::grid::Grid;
 use super::input::Layout;
-use super::weight::WinogradWeight;
+use super::right::Right;
 use crate::microkernel::Kernels;
 
 /// Bytes of transformed patches that one task keeps in its L2 cache beside everything else.
@@ -42,7 +42,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// A good way to convolve the tiles of `grid` with `weight`.
-    pub fn new(weight: &WinogradWeight, grid: &Grid) -> Self {
+    pub fn new(weight: &Right, grid: &Grid) -> Self {
         let kernels = Kernels::select(weight.isa(), weight.tile().precision());
         let rows = kernels.mr;
         let positions = weight.tile().positions();
@@ -57,7 +57,7 @@ impl Plan {
         let fits = |tiles: &usize| *tiles <= CROWDED / per_tile;
         let few = [2 * rows, rows].into_iter().find(fits).unwrap_or(0);
         let stretch = whole(comfortable.max(few).min(MANY).min(grid.count() / TASKS));
-        if stretch > 0 && weight.bytes() <= WEIGHT {
+        if stretch > 0 && weight.bytes().is_some_and(|bytes| bytes <= WEIGHT) {
             return Self { stretch, own: true, block: block.min(stretch), rows };
         }
         Self { stretch: (SHARED / per_tile).max(MANY), own: false, block, rows }

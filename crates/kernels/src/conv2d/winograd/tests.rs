@@ -1,7 +1,8 @@
 //! Every tile on every instruction set against the plain loops, and in f64.
 
 use super::*;
-use crate::conv2d::{self, reference};
+use crate::Numbers;
+use crate::conv2d::{self, Activation, reference};
 use crate::cpu::{self, Isa};
 use crate::testing::{
     assert_close_together, assert_same_on_any_number_of_threads, random as values,
@@ -23,6 +24,10 @@ fn winograd(isa: Isa, tile: Tile, s: &Conv2dShape, [x, w, bias]: &[Vec<f32>; 3])
     let mut y = vec![7.0; s.n * s.h * s.w * s.o];
     conv2d_winograd(&weight, s, x, Some(bias), &mut y);
     y
+}
+
+fn packed(isa: Isa, precision: Precision, s: &Conv2dShape, w: &[f32]) -> Packed {
+    Packed::new(isa, precision, Numbers::F32(w), [s.o, s.c, 9])
 }
 
 fn direct(s: &Conv2dShape, [x, w, bias]: &[Vec<f32>; 3]) -> Vec<f32> {
@@ -70,18 +75,21 @@ fn what_is_fused_equals_passes_of_their_own() {
     for s in [shape(2, [5, 7], [17, 33]), shape(2, [66, 63], [6, 40])] {
         let [x, w, bias] = inputs(&s);
         let (per_picture, residual) = (values(4, s.n * s.o), values(5, s.n * s.h * s.w * s.o));
-        let (scale, shift) = (values(6, s.n * s.c), values(7, s.n * s.c));
+        let [mean, scale, shift] = [6, 7, 8].map(|seed| values(seed, s.n * s.c));
         let (pixels_in, pixels_out) = (s.h * s.w * s.c, s.h * s.w * s.o);
         let activated: Vec<f32> = (0..x.len())
             .map(|i| (x[i], i / pixels_in * s.c + i % s.c))
-            .map(|(x, channel)| crate::math::silu(x * scale[channel] + shift[channel]))
+            .map(|(x, channel)| {
+                crate::math::silu((x - mean[channel]) * scale[channel] + shift[channel])
+            })
             .collect();
         let mut expected = direct(&s, &[activated, w.clone(), bias.clone()]);
         for (i, y) in expected.iter_mut().enumerate() {
             *y += per_picture[i / pixels_out * s.o + i % s.o] + residual[i];
         }
         let fusion = Fusion {
-            activation: Some(Activation { scale: &scale, shift: &shift }),
+            activation: Some(Activation { mean: &mean, scale: &scale, shift: &shift }),
+            upsample: false,
             bias: Some(&bias),
             per_picture: Some(&per_picture),
             residual: Some(&residual),
@@ -92,6 +100,68 @@ fn what_is_fused_equals_passes_of_their_own() {
             let mut y = vec![7.0; residual.len()];
             conv2d_winograd_fused(&weight, &s, &x, &fusion, &mut y);
             assert_close_together(&y, &expected, tolerance, &format!("{isa:?} {tile:?} {s:?}"));
+            let packed = packed(isa, tile.precision(), &s, &w);
+            conv2d::conv2d_packed(&packed, &s, &x, &fusion, &mut y);
+            assert_close_together(&y, &expected, tolerance, &format!("{isa:?} packed {s:?}"));
+        }
+    }
+}
+
+/// A weight that is transformed on the way, in several parts of its rows.
+#[test]
+fn a_packed_weight_gives_the_same() {
+    for isa in cpu::available().filter(|&isa| isa == Isa::Avx512Bf16) {
+        for s in [shape(2, [3, 5], [7, 33]), shape(1, [9, 16], [530, 70])] {
+            let [x, w, bias] = inputs(&s);
+            // Numbers that bf16 holds, so that both are transforms of the same.
+            let w: Vec<f32> = w.iter().map(|w| f32::from_bits(w.to_bits() & 0xffff_0000)).collect();
+            let packed = packed(isa, Precision::Bf16, &s, &w);
+            let fusion = Fusion { bias: Some(&bias), ..Fusion::default() };
+            for tile in [Tile::F2, Tile::F4x2] {
+                let expected = winograd(isa, tile, &s, &[x.clone(), w.clone(), bias.clone()]);
+                let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+                let of_packed = || {
+                    let mut y = vec![7.0; expected.len()];
+                    conv2d_winograd_packed(tile, &packed, &s, &x, &fusion, &mut y);
+                    y
+                };
+                // The transform is rounded to f32 before it is to bf16: rarely to another one.
+                let error = relative_error(&of_packed(), &expected);
+                assert!(error < 1e-3, "{tile:?} {s:?}: {error:e}");
+                assert_same_on_any_number_of_threads(of_packed);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_input_may_be_upsampled_on_the_way() {
+    for [h, w] in [[10, 14], [9, 13], [1, 2]] {
+        let s = shape(2, [h, w], [17, 33]);
+        let (height, width) = (h.div_ceil(2), w.div_ceil(2));
+        let [_, weight, bias] = inputs(&s);
+        let x = values(9, 2 * height * width * 17);
+        let [mean, scale, shift] = [6, 7, 8].map(|seed| values(seed, 2 * 17));
+        let enlarged: Vec<f32> = (0..2 * h * w * 17)
+            .map(|i| (i / 17 / w / h, i / 17 / w % h, i / 17 % w, i % 17))
+            .map(|(n, y, column, c)| x[((n * height + y / 2) * width + column / 2) * 17 + c])
+            .collect();
+        let activation = Some(Activation { mean: &mean, scale: &scale, shift: &shift });
+        for activation in [None, activation] {
+            let plain = Fusion { activation, bias: Some(&bias), ..Fusion::default() };
+            let fusion = Fusion { upsample: true, ..plain };
+            for (isa, tile) in variants() {
+                let transformed = WinogradWeight::with_isa(isa, tile, &weight, s.o, s.c);
+                let mut y = vec![7.0; s.n * h * w * s.o];
+                let mut expected = y.clone();
+                conv2d_winograd_fused(&transformed, &s, &enlarged, &plain, &mut expected);
+                conv2d_winograd_fused(&transformed, &s, &x, &fusion, &mut y);
+                assert_eq!(y, expected, "{isa:?} {tile:?} {s:?}");
+                let packed = packed(isa, tile.precision(), &s, &weight);
+                conv2d::conv2d_packed(&packed, &s, &enlarged, &plain, &mut expected);
+                conv2d::conv2d_packed(&packed, &s, &x, &fusion, &mut y);
+                assert_eq!(y, expected, "{isa:?} packed {s:?}");
+            }
         }
     }
 }
@@ -207,7 +277,7 @@ fn another_stride_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "elements of x, w, y")]
+#[should_panic(expected = "31 elements of the input")]
 fn a_wrong_length_is_refused() {
     let weight = WinogradWeight::new(Tile::F2, &[0.0; 36], 2, 2);
     conv2d_winograd(&weight, &shape(1, [4, 4], [2, 2]), &[0.0; 31], None, &mut [0.0; 32]);
