@@ -23,15 +23,13 @@ pub(crate) fn round_in_place(x: &mut [f32]) {
 /// `out[i]` = the pair `(x[2 i], x[2 i + 1])`; an odd last element is paired with 0.
 pub(crate) fn pack(isa: Isa, x: &[f32], out: &mut [u32]) {
     assert_eq!(out.len(), x.len().div_ceil(2), "pairs from {} elements", x.len());
-    let mut done = 0;
     #[cfg(target_arch = "x86_64")]
     if isa == Isa::Avx512Bf16 {
-        done = x.len() / 32 * 16;
         // SAFETY: the machine has it: every `isa` is from `cpu::isa` or `cpu::available`.
-        unsafe { avx512::pack(&x[..2 * done], &mut out[..done]) };
+        return unsafe { avx512::pack(x, out) };
     }
     let _ = isa;
-    for (out, x) in out[done..].iter_mut().zip(x[2 * done..].chunks(2)) {
+    for (out, x) in out.iter_mut().zip(x.chunks(2)) {
         *out = round(x[0]) | x.get(1).map_or(0, |&x| round(x) << 16);
     }
 }
@@ -49,6 +47,39 @@ pub(crate) fn interleave(isa: Isa, low: &[f32], high: Option<&[f32]>, out: &mut 
     let _ = isa;
     for (i, out) in out.iter_mut().enumerate() {
         *out = round(low[i]) | high.map_or(0, |high| round(high[i]) << 16);
+    }
+}
+
+/// As [`interleave`] of rows that are pairs already: `out[2 i]` and `out[2 i + 1]` pair the lower
+/// and the upper halves of `low[i]` and `high[i]`; an odd last element of `out` has no upper ones.
+pub(crate) fn interleave_pairs(low: &[u32], high: Option<&[u32]>, out: &mut [u32]) {
+    assert_eq!(low.len(), out.len().div_ceil(2), "pairs");
+    assert!(high.is_none_or(|high| high.len() == low.len()), "pairs");
+    let pair = |out: &mut [u32], low: u32, high: u32| {
+        out[0] = low & 0xffff | high << 16;
+        if let Some(second) = out.get_mut(1) {
+            *second = low >> 16 | high & 0xffff_0000;
+        }
+    };
+    let (whole, rest) = out.as_chunks_mut::<2>();
+    let last = low.len() - 1;
+    match high {
+        Some(high) => {
+            for ((out, &low), &high) in whole.iter_mut().zip(low).zip(high) {
+                pair(out, low, high);
+            }
+            if !rest.is_empty() {
+                pair(rest, low[last], high[last]);
+            }
+        }
+        None => {
+            for (out, &low) in whole.iter_mut().zip(low) {
+                pair(out, low, 0);
+            }
+            if !rest.is_empty() {
+                pair(rest, low[last], 0);
+            }
+        }
     }
 }
 
@@ -87,15 +118,24 @@ mod avx512 {
     use std::arch::x86_64::*;
     use std::mem::transmute;
 
-    /// 16 pairs for every 32 elements.
+    /// 16 pairs for every 32 elements, and zeros for what the last pairs lack.
+    #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     pub fn pack(x: &[f32], out: &mut [u32]) {
-        for (x, out) in x.chunks_exact(32).zip(out.chunks_exact_mut(16)) {
-            // SAFETY: 32 elements are read, 16 words written; every bit pattern is an integer.
+        assert_eq!(out.len(), x.len().div_ceil(2));
+        for i in (0..x.len()).step_by(32) {
+            let left = x.len() - i;
+            let mask = |count: usize| if count >= 16 { !0 } else { (1 << count) - 1 };
+            // SAFETY: `left` elements are readable from `i` on and the words of their pairs
+            // writable; the masks leave out what is beyond. Every bit pattern is an integer.
             unsafe {
-                let (low, high) = (_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x[16..].as_ptr()));
+                let at = x.as_ptr().add(i);
+                let low = _mm512_maskz_loadu_ps(mask(left), at);
+                let high =
+                    _mm512_maskz_loadu_ps(mask(left.saturating_sub(16)), at.wrapping_add(16));
                 let halves: __m512i = transmute(_mm512_cvtne2ps_pbh(high, low));
-                _mm512_storeu_si512(out.as_mut_ptr().cast(), halves);
+                let out = out.as_mut_ptr().add(i / 2);
+                _mm512_mask_storeu_epi32(out.cast(), mask(left.div_ceil(2)), halves);
             }
         }
     }
@@ -173,6 +213,14 @@ mod tests {
                 for i in 0..out.len() {
                     let high = low.get(2 * i + 1).map_or(0, |&x| round(x) << 16);
                     assert_eq!(out[i], round(low[2 * i]) | high, "{isa:?} {len} {i}");
+                }
+                let (mut high_pairs, mut expected) = (out.clone(), vec![0; len]);
+                pack(isa, &high, &mut high_pairs);
+                for second in [Some(&high[..]), None] {
+                    let mut words = vec![7; len];
+                    interleave_pairs(&out, second.map(|_| &high_pairs[..]), &mut words);
+                    interleave(isa, &low, second, &mut expected);
+                    assert_eq!(words, expected, "{isa:?} {len}");
                 }
             }
         }

@@ -11,11 +11,13 @@
 //! same inputs give the same bits on one thread and on many.
 #![allow(unsafe_code)]
 
+mod activations;
 pub mod attention;
 mod bf16;
 pub mod conv2d;
 pub mod cpu;
 pub mod elementwise;
+mod epilogue;
 pub mod gemm;
 pub mod group_norm;
 // No layer uses it yet, and building it takes its time.
@@ -36,6 +38,8 @@ mod testing;
 pub mod upsample;
 mod weight;
 
+pub use activations::{Activations, ActivationsMut, has_pairs, widen};
+pub use epilogue::{Epilogue, Nonlinearity};
 pub use numbers::Numbers;
 pub use scratch::release as release_scratch_memory;
 pub use weight::Weight;

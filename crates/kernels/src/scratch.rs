@@ -114,6 +114,12 @@ pub(crate) fn as_words(floats: &[f32]) -> &[u32] {
     unsafe { std::slice::from_raw_parts(floats.as_ptr().cast(), floats.len()) }
 }
 
+/// f32 as words, to write.
+pub(crate) fn as_words_mut(floats: &mut [f32]) -> &mut [u32] {
+    // SAFETY: as for `as_floats`.
+    unsafe { std::slice::from_raw_parts_mut(floats.as_mut_ptr().cast(), floats.len()) }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);

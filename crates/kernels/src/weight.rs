@@ -6,7 +6,7 @@ use crate::conv2d::{self, Conv2dShape, Fusion, Tile, WinogradWeight};
 use crate::gemm::{linear, packed::Packed};
 use crate::numbers::Kept;
 use crate::scratch::Scratch;
-use crate::{Numbers, Precision, cpu};
+use crate::{Activations, ActivationsMut, Epilogue, Numbers, Precision, cpu};
 
 /// A weight in the form that products with it read: packed, in no more bits than it came in, or
 /// transformed. The numbers themselves cannot be had back.
@@ -49,6 +49,17 @@ impl Weight {
     #[track_caller]
     pub fn linear(precision: Precision, w: Numbers, [n, k]: [usize; 2]) -> Self {
         Self::conv2d(precision, w, [n, k, 1, 1])
+    }
+
+    /// Prepares the weight `[n, k]` of a linear layer before a GEGLU, for
+    /// [`Weight::apply`] with [`Nonlinearity::Geglu`](crate::Nonlinearity::Geglu).
+    ///
+    /// # Panics
+    /// If `w` has another number of elements, or n is odd.
+    #[track_caller]
+    pub fn geglu(precision: Precision, w: Numbers, [n, k]: [usize; 2]) -> Self {
+        let packed = Packed::gated(cpu::isa(), precision, w, [n, k]);
+        Self { form: Form::Packed(packed), shape: [n, k, 1, 1] }
     }
 
     /// Prepares the weight `[o, c, kh, kw]` of any convolution.
@@ -116,7 +127,26 @@ impl Weight {
             assert_eq!(bias.len(), n, "elements of the bias");
         }
         let Form::Packed(packed) = &self.form else { unreachable!("only of 3×3 kernels") };
+        assert!(!packed.gated, "a weight prepared for GEGLU");
         linear::forward_with(packed.isa, packed.precision, x, packed, bias, out, [m, k, n]);
+    }
+
+    /// Whether products with it read [`Activations::Bf16`].
+    pub fn reads_pairs(&self) -> bool {
+        matches!(&self.form, Form::Packed(packed) if crate::has_pairs(packed.precision))
+    }
+
+    /// What `epilogue` makes of `x[m, k] · w[n, k]ᵀ`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, the weight is that of a larger kernel, it was
+    /// not prepared for this nonlinearity, or x or `out` are rounded to what products with it do
+    /// not read.
+    #[track_caller]
+    pub fn apply(&self, x: Activations, epilogue: &Epilogue, out: ActivationsMut, m: usize) {
+        assert_eq!(self.shape[2..], [1, 1], "a linear layer of {:?}", self.shape);
+        let Form::Packed(packed) = &self.form else { unreachable!("only of 3×3 kernels") };
+        linear::forward_to(packed, x, epilogue, out, m);
     }
 
     /// `y = conv2d(x, w) + bias`.
@@ -189,8 +219,12 @@ mod tests {
     use half::{bf16, f16};
 
     use super::*;
-    use crate::gemm;
+    use crate::bf16::pack;
+    use crate::elementwise::{self, Unary};
+    use crate::microkernel::Kernels;
+    use crate::scratch::as_words_mut;
     use crate::testing::{assert_close_together, random};
+    use crate::{Nonlinearity, gemm, widen};
 
     fn bits(x: &[f32]) -> Vec<u32> {
         x.iter().map(|x| x.to_bits()).collect()
@@ -219,6 +253,93 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// One pass gives the bits of one operation after the other.
+    #[test]
+    fn an_epilogue_is_what_would_follow() {
+        for isa in cpu::available() {
+            for (precision, [m, k, n]) in [Precision::F32, Precision::Bf16]
+                .into_iter()
+                .flat_map(|p| [[1, 1, 2], [3, 5, 34], [230, 7, 70], [500, 64, 96]].map(|s| (p, s)))
+            {
+                let what = format!("{isa:?} {precision:?} {m} {k} {n}");
+                let (x, w, b) = (random(1, m * k), random(2, n * k), random(3, n));
+                let x: Vec<f32> = x.iter().map(|x| 3.0 * x).collect();
+                let plain = Packed::new(isa, precision, Numbers::F32(&w), [n, k, 1]);
+                let gated = Packed::gated(isa, precision, Numbers::F32(&w), [n, k]);
+                let mut sums = vec![7.0; m * n];
+                linear::forward_with(isa, precision, &x, &plain, Some(&b), &mut sums, [m, k, n]);
+                for (nonlinearity, op) in [
+                    (Nonlinearity::None, None),
+                    (Nonlinearity::Silu, Some(Unary::Silu)),
+                    (Nonlinearity::Gelu, Some(Unary::Gelu)),
+                    (Nonlinearity::QuickGelu, Some(Unary::QuickGelu)),
+                    (Nonlinearity::Geglu, None),
+                ] {
+                    let geglu = nonlinearity == Nonlinearity::Geglu;
+                    let (packed, n) = if geglu { (&gated, n / 2) } else { (&plain, n) };
+                    let mut expected = sums.clone();
+                    if let Some(op) = op {
+                        elementwise::unary(op, &sums, &mut expected);
+                    } else if geglu {
+                        expected.truncate(m * n);
+                        elementwise::geglu(&sums, &mut expected, [m, n]);
+                    }
+                    let residual = random(4, m * n);
+                    for residual in [None, Some(&residual[..])] {
+                        if let Some(residual) = residual {
+                            elementwise::add_assign(&mut expected, residual);
+                        }
+                        let epilogue = Epilogue { bias: Some(&b), nonlinearity, residual };
+                        let mut out = vec![f32::NAN; m * n];
+                        let to = ActivationsMut::F32(&mut out);
+                        linear::forward_to(packed, Activations::F32(&x), &epilogue, to, m);
+                        assert!(bits(&out) == bits(&expected), "{what} {nonlinearity:?}");
+                        if !Kernels::select(isa, precision).pairs {
+                            continue;
+                        }
+                        let rounded = |x: &[f32], row: usize| {
+                            let mut out = vec![0.0; x.len() / row * row.div_ceil(2)];
+                            for (x, out) in x.chunks(row).zip(out.chunks_mut(row.div_ceil(2))) {
+                                pack(isa, x, as_words_mut(out));
+                            }
+                            out
+                        };
+                        let x = rounded(&x, k);
+                        let mut out = vec![f32::NAN; m * n.div_ceil(2)];
+                        let to = ActivationsMut::Bf16(&mut out);
+                        linear::forward_to(packed, Activations::Bf16(&x), &epilogue, to, m);
+                        if geglu {
+                            let mut wide = vec![7.0; m * n];
+                            widen(&out, n, &mut wide);
+                            assert_close_together(&wide, &expected, 4e-3, &what);
+                            continue;
+                        }
+                        assert!(bits(&out) == bits(&rounded(&expected, n)), "{what} rounded");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows that lie a power of two apart are copied, rounded or not.
+    #[test]
+    fn long_rounded_rows_give_the_same_bits() {
+        let [m, k, n] = [20, 2048, 34];
+        let (x, w) = (random(1, m * k), random(2, n * k));
+        let weight = Weight::linear(Precision::Bf16, Numbers::F32(&w), [n, k]);
+        if !weight.reads_pairs() {
+            return;
+        }
+        let mut pairs = vec![0.0; m * k / 2];
+        pack(cpu::isa(), &x, as_words_mut(&mut pairs));
+        let of = |x| {
+            let mut y = vec![7.0; m * n];
+            weight.apply(x, &Epilogue::default(), ActivationsMut::F32(&mut y), m);
+            bits(&y)
+        };
+        assert!(of(Activations::F32(&x)) == of(Activations::Bf16(&pairs)));
     }
 
     #[test]

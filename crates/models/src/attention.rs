@@ -1,8 +1,9 @@
 //! Attention over the pixels of a picture, and from them to the words of a prompt.
 
 use aquatint_nn::{Bias, GroupNorm, Linear, Module};
-use aquatint_tensor::{Mask, Tensor};
+use aquatint_tensor::{Epilogue, Mask, Precision, Tensor};
 
+use crate::Context;
 use crate::token_merging::Merged;
 
 /// Multi-head attention (Vaswani et al. 2017, section 3.2.2).
@@ -38,22 +39,49 @@ impl Attention {
         }
     }
 
-    /// x `[B, Tq, C]`, context `[B, Tk, context]` → `[B, Tq, C]`. For self-attention, pass x
-    /// twice.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor, context: &Tensor) -> Tensor {
-        let q = self.to_q.forward(x);
-        let k = self.to_k.forward(context);
-        let v = self.to_v.forward(context);
-        self.to_out.forward(&q.attention(&k, &v, self.heads, Mask::None))
+    /// The precision of its products.
+    pub fn precision(&self) -> Precision {
+        self.to_q.precision()
     }
 
-    /// Self-attention of x `[B, H·W, C]` with a part of its tokens merged into others: see
+    /// Self-attention, added to `residual`: x and residual `[B, T, C]` → `[B, T, C]`.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Tensor {
+        let [k, v] =
+            [&self.to_k, &self.to_v].map(|layer| layer.forward_with(x, &Epilogue::rounded()));
+        let y = self.look(x, &k, &v);
+        self.to_out.forward_with(&y, &Epilogue::add(residual))
+    }
+
+    /// Attention to a context, added to `residual`: x and residual `[B, Tq, C]`, words
+    /// `[B, Tk, context]` → `[B, Tq, C]`.
+    #[track_caller]
+    pub fn forward_to(&self, x: &Tensor, context: &Context, residual: &Tensor) -> Tensor {
+        let y = self.look(x, &context.through(&self.to_k), &context.through(&self.to_v));
+        self.to_out.forward_with(&y, &Epilogue::add(residual))
+    }
+
+    /// [`Self::forward`] of x `[B, H·W, C]` with a part of its tokens merged into others: see
     /// [`Merged`].
     #[track_caller]
-    pub fn forward_merging(&self, x: &Tensor, size: [usize; 2], ratio: f64) -> Tensor {
-        let merged = Merged::new(x, size, ratio, self.to_q.weight.value().precision());
-        merged.unmerge(&self.forward(merged.tokens(), merged.tokens()))
+    pub fn forward_merging(
+        &self,
+        x: &Tensor,
+        size: [usize; 2],
+        ratio: f64,
+        residual: &Tensor,
+    ) -> Tensor {
+        let merged = Merged::new(x, size, ratio, self.precision());
+        let [k, v] = [&self.to_k, &self.to_v]
+            .map(|layer| layer.forward_with(merged.tokens(), &Epilogue::rounded()));
+        let y = self.to_out.forward(&self.look(merged.tokens(), &k, &v));
+        residual.add(&merged.unmerge(&y))
+    }
+
+    #[track_caller]
+    fn look(&self, x: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
+        let q = self.to_q.forward_with(x, &Epilogue::rounded());
+        q.attention(k, v, self.heads, Mask::None)
     }
 }
 
@@ -96,8 +124,8 @@ impl AttentionBlock {
             Some(norm) => norm.forward(x),
             None => x.clone(),
         };
-        let y = y.reshape(&[n, h * w, c]);
-        x.add(&self.attention.forward(&y, &y).reshape(&[n, h, w, c]))
+        let [x, y] = [x, &y].map(|t| t.reshape(&[n, h * w, c]));
+        self.attention.forward(&y, &x).reshape(&[n, h, w, c])
     }
 }
 

@@ -1,8 +1,9 @@
 //! Transformer blocks over the pixels of a picture (Rombach et al. 2022, appendix E.2.1).
 
-use aquatint_nn::{Bias, Conv2d, GroupNorm, LayerNorm, Linear, Module};
-use aquatint_tensor::Tensor;
+use aquatint_nn::{Bias, Conv2d, GroupNorm, LayerNorm, Linear, Module, Param};
+use aquatint_tensor::{Epilogue, Nonlinearity, Precision, Tensor};
 
+use crate::Context;
 use crate::attention::Attention;
 use crate::choice::module_of_choice;
 
@@ -20,15 +21,22 @@ impl FeedForward {
     pub fn new(channels: usize) -> Self {
         let inner = 4 * channels;
         Self {
-            proj: Linear::new(channels, 2 * inner, Bias::Yes),
+            proj: Linear::new(channels, 2 * inner, Bias::Yes).before_geglu(),
             out: Linear::new(inner, channels, Bias::Yes),
         }
     }
 
-    /// x `[.., C]` → the same shape.
+    /// The precision of its products.
+    pub fn precision(&self) -> Precision {
+        self.proj.precision()
+    }
+
+    /// x and residual `[.., C]` → the same shape.
     #[track_caller]
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.out.forward(&self.proj.forward(x).geglu())
+    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Tensor {
+        let gated = Epilogue::activation(Nonlinearity::Geglu).then_rounded();
+        let inner = self.proj.forward_with(x, &gated);
+        self.out.forward_with(&inner, &Epilogue::add(residual))
     }
 }
 
@@ -81,12 +89,15 @@ impl BasicTransformerBlock {
         }
     }
 
-    /// x `[B, T, C]`, context `[B, Tk, context]` → `[B, T, C]`.
+    /// x `[B, T, C]`, words of the context `[B, Tk, context]` → `[B, T, C]`.
     #[track_caller]
-    pub fn forward(&self, x: &Tensor, context: &Tensor) -> Tensor {
-        let h = self.norm1.forward(x);
-        let first = if self.only_cross_attention { context } else { &h };
-        self.after_first(x, &self.attn1.forward(&h, first), context)
+    pub fn forward(&self, x: &Tensor, context: &Context) -> Tensor {
+        let h = self.norm1.forward_rounded(x, self.attn1.precision());
+        let x = match self.only_cross_attention {
+            true => self.attn1.forward_to(&h, context, x),
+            false => self.attn1.forward(&h, x),
+        };
+        self.after_first(&x, context)
     }
 
     /// [`Self::forward`] of x `[B, H·W, C]` with `ratio` of the tokens merged during
@@ -95,22 +106,23 @@ impl BasicTransformerBlock {
     pub fn forward_merging(
         &self,
         x: &Tensor,
-        context: &Tensor,
+        context: &Context,
         size: [usize; 2],
         ratio: f64,
     ) -> Tensor {
         if ratio == 0.0 || self.only_cross_attention {
             return self.forward(x, context);
         }
-        let attended = self.attn1.forward_merging(&self.norm1.forward(x), size, ratio);
-        self.after_first(x, &attended, context)
+        let x = self.attn1.forward_merging(&self.norm1.forward(x), size, ratio, x);
+        self.after_first(&x, context)
     }
 
     #[track_caller]
-    fn after_first(&self, x: &Tensor, attended: &Tensor, context: &Tensor) -> Tensor {
-        let x = x.add(attended);
-        let x = x.add(&self.attn2.forward(&self.norm2.forward(&x), context));
-        x.add(&self.ff.forward(&self.norm3.forward(&x)))
+    fn after_first(&self, x: &Tensor, context: &Context) -> Tensor {
+        let h = self.norm2.forward_rounded(x, self.attn2.precision());
+        let x = self.attn2.forward_to(&h, context, x);
+        let h = self.norm3.forward_rounded(&x, self.ff.precision());
+        self.ff.forward(&h, &x)
     }
 }
 
@@ -140,11 +152,12 @@ impl Projection {
         }
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
-        match self {
-            Self::Conv(conv) => conv.forward(x),
-            Self::Linear(linear) => linear.forward(x),
-        }
+    fn forward_with(&self, x: &Tensor, epilogue: &Epilogue) -> Tensor {
+        let (weight, bias) = match self {
+            Self::Conv(conv) => (&conv.weight, &conv.bias),
+            Self::Linear(linear) => (&linear.weight, &linear.bias),
+        };
+        x.linear_with(weight.value(), bias.as_ref().map(Param::value), epilogue)
     }
 }
 
@@ -172,21 +185,22 @@ impl Transformer2DModel {
         }
     }
 
-    /// x `[N, H, W, C]`, context `[N, T, context]` → `[N, H, W, C]`.
+    /// x `[N, H, W, C]`, words of the context `[N, T, context]` → `[N, H, W, C]`.
     #[track_caller]
-    pub fn forward(&self, x: &Tensor, context: &Tensor) -> Tensor {
+    pub fn forward(&self, x: &Tensor, context: &Context) -> Tensor {
         self.forward_merging(x, context, 0.0)
     }
 
     /// [`Self::forward`] with `ratio` of the pixels merged during self-attention.
     #[track_caller]
-    pub fn forward_merging(&self, x: &Tensor, context: &Tensor, ratio: f64) -> Tensor {
+    pub fn forward_merging(&self, x: &Tensor, context: &Context, ratio: f64) -> Tensor {
         let &[n, h, w, c] = x.shape() else { panic!("Transformer2DModel of {:?}", x.shape()) };
-        let mut y = self.proj_in.forward(&self.norm.forward(x)).reshape(&[n, h * w, c]);
+        let y = self.proj_in.forward_with(&self.norm.forward(x), &Epilogue::default());
+        let mut y = y.reshape(&[n, h * w, c]);
         for block in &self.transformer_blocks {
             y = block.forward_merging(&y, context, [h, w], ratio);
         }
-        x.add(&self.proj_out.forward(&y.reshape(&[n, h, w, c])))
+        self.proj_out.forward_with(&y.reshape(&[n, h, w, c]), &Epilogue::add(x))
     }
 }
 

@@ -62,7 +62,8 @@ fn pass(
         }
     };
     let none = UNetConditions::default();
-    let answer = model.forward_shortened(sample, timesteps, context, &none, shortcuts, &mut probe);
+    let answer =
+        model.forward_shortened(sample, timesteps, &context.into(), &none, shortcuts, &mut probe);
     (answer.to_vec(), stages)
 }
 

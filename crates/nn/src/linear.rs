@@ -1,6 +1,6 @@
 //! Fully connected layer.
 
-use aquatint_tensor::{Tensor, Use};
+use aquatint_tensor::{Epilogue, Precision, Tensor, Use};
 
 use crate::{Init, Module, Param};
 
@@ -41,6 +41,23 @@ impl Linear {
         self.weight.set_init(init);
         self.bias.iter_mut().for_each(|bias| bias.set_init(Init::Zeros));
         self
+    }
+
+    /// The same layer, whose result goes through a GEGLU: see [`Self::forward_with`].
+    pub fn before_geglu(mut self) -> Self {
+        self.weight = self.weight.used_as(Use::LinearGeglu);
+        self
+    }
+
+    /// The precision of its products.
+    pub fn precision(&self) -> Precision {
+        self.weight.value().precision()
+    }
+
+    /// x `[.., in]` → what `epilogue` makes of `[.., out]`.
+    #[track_caller]
+    pub fn forward_with(&self, x: &Tensor, epilogue: &Epilogue) -> Tensor {
+        x.linear_with(self.weight.value(), self.bias.as_ref().map(Param::value), epilogue)
     }
 
     /// x `[.., in]` → `[.., out]`.

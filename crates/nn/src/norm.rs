@@ -1,6 +1,6 @@
 //! Normalization layers.
 
-use aquatint_tensor::{GroupNormWeights, Tensor};
+use aquatint_tensor::{GroupNormWeights, Precision, Tensor};
 
 use crate::{Init, Module, Param};
 
@@ -80,5 +80,12 @@ impl LayerNorm {
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.layer_norm(self.weight.value(), self.bias.value(), self.eps)
+    }
+
+    /// [`Self::forward`], which only products in `precision` will read: it may be rounded as they
+    /// would round it.
+    #[track_caller]
+    pub fn forward_rounded(&self, x: &Tensor, precision: Precision) -> Tensor {
+        x.layer_norm_rounded(self.weight.value(), self.bias.value(), self.eps, precision)
     }
 }

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use aquatint_diffusion::{
     Condition, Guidance, GuidanceInterval, ModelDenoiser, Noise, Run, Step, Watch,
 };
+use aquatint_models::Context;
 use aquatint_models::unet::Shortcuts;
 use aquatint_tensor::{RngKind, Tensor, release_idle_memory};
 
@@ -96,18 +98,28 @@ pub fn denoise(
         Condition::NegativePrompt => &embeds.negative,
     };
     let cache = RefCell::new(StepCache::new(request.deep_cache, request.deep_cache_branch));
-    let conditioned = |xt: &Tensor, timesteps: &[f32], asked: &[Condition]| {
-        look(&xt.narrow_rows(0, seeds.len()));
-        let texts: Vec<&Encoded> = asked.iter().map(text).collect();
-        let contexts = texts.iter().flat_map(|text| text.context.to_vec().repeat(seeds.len()));
+    let context = |texts: &[&Encoded]| {
+        let words = texts.iter().flat_map(|text| text.context.to_vec().repeat(seeds.len()));
         let [_, tokens, channels] = *embeds.prompt.context.shape() else {
             unreachable!("[1, T, D]")
         };
-        let contexts = Tensor::new(contexts.collect(), &[xt.dim(0), tokens, channels]);
+        Context::new(Tensor::new(words.collect(), &[texts.len() * seeds.len(), tokens, channels]))
+    };
+    // Most often every step asks the same.
+    let contexts: RefCell<Vec<(Vec<Condition>, Rc<Context>)>> = RefCell::default();
+    let conditioned = |xt: &Tensor, timesteps: &[f32], asked: &[Condition]| {
+        look(&xt.narrow_rows(0, seeds.len()));
+        let texts: Vec<&Encoded> = asked.iter().map(text).collect();
         let conditions = prompt::conditions(&texts, seeds.len(), [height, width]);
+        let known = contexts.borrow().iter().find(|(a, _)| a == asked).map(|(_, c)| c.clone());
+        let context = known.unwrap_or_else(|| {
+            let made = Rc::new(context(&texts));
+            contexts.borrow_mut().push((asked.to_vec(), made.clone()));
+            made
+        });
         cache.borrow_mut().pass(asked, |deep| {
             let shortcuts = Shortcuts { deep, token_merging: request.token_merging };
-            unet.forward_shortened(xt, timesteps, &contexts, &conditions, shortcuts, &mut |_, _| {})
+            unet.forward_shortened(xt, timesteps, &context, &conditions, shortcuts, &mut |_, _| {})
         })
     };
     let interval = GuidanceInterval::of_steps(request.guidance_interval, &sigmas, &schedule);

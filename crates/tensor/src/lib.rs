@@ -15,8 +15,8 @@ mod storage;
 mod tape;
 mod tensor;
 
-pub use aquatint_kernels::{Numbers, Precision, cpu, optimizer};
-pub use ops::{Conv2dFusion, Conv2dOptions, GroupNormWeights, Mask};
+pub use aquatint_kernels::{Nonlinearity, Numbers, Precision, cpu, optimizer};
+pub use ops::{Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Mask};
 pub use pool::release as release_idle_memory;
 pub use rng::{Rng, RngKind};
 pub use storage::Use;

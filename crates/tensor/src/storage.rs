@@ -1,6 +1,6 @@
 //! How the numbers of a tensor are stored.
 
-use aquatint_kernels::{Numbers, Weight};
+use aquatint_kernels::{Activations, Numbers, Precision, Weight, has_pairs, widen};
 use half::{bf16, f16};
 
 use crate::Tensor;
@@ -16,6 +16,9 @@ pub(crate) enum Storage {
     Bf16(Vec<bf16>),
     /// A weight in the form in which products read it.
     Prepared(Weight),
+    /// Activations of an even number of channels, rounded to bf16 for products that would round
+    /// them anyway: two numbers in each element.
+    Rounded(Buffer),
 }
 
 impl Storage {
@@ -25,16 +28,17 @@ impl Storage {
             Self::Plain(_) => "of 32 bits",
             Self::F16(_) | Self::Bf16(_) => "of 16 bits, for tables and to be prepared only",
             Self::Prepared(_) => "prepared, for products in inference only",
+            Self::Rounded(_) => "rounded, for products only",
         }
     }
 
-    /// The numbers, unless they are prepared.
+    /// The numbers of a weight, unless they are prepared.
     pub fn numbers(&self) -> Option<Numbers<'_>> {
         Some(match self {
             Self::Plain(x) => Numbers::F32(x),
             Self::F16(x) => Numbers::F16(x),
             Self::Bf16(x) => Numbers::Bf16(x),
-            Self::Prepared(_) => return None,
+            Self::Prepared(_) | Self::Rounded(_) => return None,
         })
     }
 }
@@ -46,6 +50,8 @@ pub enum Use {
     Any,
     /// The matrix `[out, in]` of [`Tensor::linear`].
     Linear,
+    /// The same, of [`Tensor::linear_with`] where a GEGLU follows.
+    LinearGeglu,
     /// The kernels `[out, in, kh, kw]` of [`Tensor::conv2d`].
     Conv2d,
     /// The kernels of one that keeps the size of the picture.
@@ -76,6 +82,28 @@ impl Tensor {
         self.storage().numbers()
     }
 
+    /// Whether activations of so many channels are rounded if only products in `precision` will
+    /// read them.
+    pub(crate) fn rounds(precision: Precision, channels: usize) -> bool {
+        has_pairs(precision) && channels.is_multiple_of(2)
+    }
+
+    /// Rounded activations, see [`Storage::Rounded`].
+    #[track_caller]
+    pub(crate) fn from_rounded(pairs: Buffer, shape: &[usize]) -> Self {
+        assert_eq!(2 * pairs.len(), shape.iter().product::<usize>(), "pairs of shape {shape:?}");
+        Self::from_storage(Storage::Rounded(pairs), shape)
+    }
+
+    /// The numbers for a product, rounded or not.
+    #[track_caller]
+    pub(crate) fn activations(&self) -> Activations<'_> {
+        match self.storage() {
+            Storage::Rounded(pairs) => Activations::Bf16(pairs),
+            _ => Activations::F32(self.data()),
+        }
+    }
+
     /// The same numbers in f32, if they have 16 bits.
     pub fn in_f32(self) -> Self {
         self.widened().unwrap_or(self)
@@ -86,6 +114,12 @@ impl Tensor {
         let numbers = match self.storage() {
             Storage::F16(x) => Numbers::F16(x),
             Storage::Bf16(x) => Numbers::Bf16(x),
+            Storage::Rounded(pairs) => {
+                let mut wide = Buffer::stale(self.len());
+                widen(pairs, self.channels(), &mut wide);
+                let wide = Self::from_buffer(wide, self.shape());
+                return Some(wide.with_precision(self.precision()));
+            }
             Storage::Plain(_) | Storage::Prepared(_) => return None,
         };
         let mut wide = vec![0.0; numbers.len()];
@@ -104,9 +138,10 @@ impl Tensor {
             return self;
         }
         let precision = self.precision();
-        let numbers = self.storage().numbers().expect("it is not prepared");
+        let numbers = self.storage().numbers().expect("it is a weight, and not prepared");
         let weight = match (use_, self.shape()) {
             (Use::Linear, &[n, k]) => Weight::linear(precision, numbers, [n, k]),
+            (Use::LinearGeglu, &[n, k]) => Weight::geglu(precision, numbers, [n, k]),
             (Use::Conv2d, &[o, c, h, w]) => Weight::conv2d(precision, numbers, [o, c, h, w]),
             (Use::Conv2dSame, &[o, c, h, w]) => {
                 Weight::conv2d_same(precision, numbers, [o, c, h, w])
@@ -125,7 +160,7 @@ impl Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Conv2dOptions, Precision, Rng};
+    use crate::{Conv2dOptions, Rng};
 
     /// Numbers that 16 bits can hold.
     fn exact(shape: &[usize], seed: u64) -> (Tensor, Vec<f16>) {

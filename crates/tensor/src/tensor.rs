@@ -65,6 +65,11 @@ impl Tensor {
         Self::new((0..volume(shape)).map(value).collect(), shape)
     }
 
+    /// Whether both are the same numbers in memory, not only equal ones.
+    pub fn is_same(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.data, &other.data)
+    }
+
     /// The sizes of the dimensions, outermost first.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -200,9 +205,18 @@ impl Tensor {
         shape: &[usize],
         data: Buffer,
     ) -> Self {
+        Self::from_buffer(data, shape).without_track(inputs)
+    }
+
+    /// This result of an operation with a prepared weight on `inputs`.
+    ///
+    /// # Panics
+    /// If a gradient is wanted.
+    #[track_caller]
+    pub(crate) fn without_track<const N: usize>(self, inputs: [Option<&Tensor>; N]) -> Self {
         let tracked = inputs.into_iter().flatten().any(Tensor::is_tracked);
         assert!(!tracked, "no gradient flows through a prepared weight");
-        Self::from_buffer(data, shape)
+        self
     }
 
     /// This result of an operation on `inputs`, with its way back as in [`Tensor::from_op`]:

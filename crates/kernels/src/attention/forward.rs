@@ -3,9 +3,10 @@
 use super::AttentionShape;
 use super::keys::KeyBlocks;
 use super::stream::Stream;
+use crate::Activations::F32;
 use crate::cpu::{Isa, isa};
 use crate::scratch::{Scratch, word_chunks};
-use crate::{Precision, parallel};
+use crate::{Activations, ActivationsMut, Precision, has_pairs, parallel};
 use rayon::prelude::*;
 
 /// `out = softmax(scale · q kᵀ) v`, each head by itself. q and out are `[batch, tq, heads · d]`,
@@ -27,7 +28,32 @@ pub fn attention(
     out: &mut [f32],
 ) {
     s.check(&[q.len(), out.len()], &[k.len(), v.len()]);
-    with_isa(isa(), precision, s, scale, q, k, v, out);
+    with_isa(isa(), precision, s, scale, [q, k, v].map(F32), ActivationsMut::F32(out));
+}
+
+/// [`attention`] of q, k and v that may be rounded already, to a result that may be.
+///
+/// # Panics
+/// If a slice has another length than its shape, or there is no key; if there are pairs of bf16
+/// although products in `precision` do not read them, or heads have an odd number of elements.
+#[track_caller]
+pub fn attention_with(
+    precision: Precision,
+    s: &AttentionShape,
+    scale: f32,
+    qkv: [Activations; 3],
+    out: ActivationsMut,
+) {
+    let pairs = qkv.iter().any(|x| matches!(x, Activations::Bf16(_)))
+        || matches!(out, ActivationsMut::Bf16(_));
+    assert!(!pairs || has_pairs(precision) && s.d.is_multiple_of(2), "pairs of bf16 for {s:?}");
+    let [q, k, v] = qkv.map(|x| x.elements().len() * s.width() / x.held(s.width()).max(1));
+    let len = match &out {
+        ActivationsMut::F32(out) => out.len(),
+        ActivationsMut::Bf16(out) => 2 * out.len(),
+    };
+    s.check(&[q, len], &[k, v]);
+    with_isa(isa(), precision, s, scale, qkv, out);
 }
 
 /// [`attention`] after the sizes have been checked.
@@ -36,22 +62,22 @@ pub(super) fn with_isa(
     precision: Precision,
     s: &AttentionShape,
     scale: f32,
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    out: &mut [f32],
+    [q, k, v]: [Activations; 3],
+    out: ActivationsMut,
 ) {
+    let (width, rounded) = (out.held(s.width()), matches!(out, ActivationsMut::Bf16(_)));
+    let out = out.elements();
     if out.is_empty() {
         return;
     }
-    let blocks = KeyBlocks::new(isa, precision, s);
-    let (width, per_head) = (s.width(), s.tk.div_ceil(blocks.keys));
+    let blocks = KeyBlocks::new(isa, precision, s, scale);
+    let per_head = s.tk.div_ceil(blocks.keys);
     let mut packed = Scratch::take(s.batch * s.heads * per_head * blocks.len());
     word_chunks(packed.words_mut(), blocks.len(), |i, block| {
         let (head, first) = (i / per_head, i % per_head * blocks.keys);
-        let start = (head / s.heads * s.tk + first) * width + head % s.heads * s.d;
+        let start = (head / s.heads * s.tk + first) * s.width() + head % s.heads * s.d;
         let count = blocks.keys.min(s.tk - first);
-        blocks.pack(&k[start..], &v[start..], width, count, block);
+        blocks.pack(k.skip(start), v.skip(start), s.width(), count, block);
     });
     let packed = packed.words();
     let head_len = per_head * blocks.len();
@@ -59,15 +85,19 @@ pub(super) fn with_isa(
     let lanes = blocks.kernels.nr;
     let rows = (s.batch * s.tq / 32).clamp(lanes, MOST_ROWS).next_multiple_of(lanes);
     out.par_chunks_mut(s.tq * width).enumerate().for_each(|(sequence, out)| {
-        let q = &q[sequence * s.tq * width..][..s.tq * width];
         let packed = &packed[sequence * s.heads * head_len..][..s.heads * head_len];
         parallel::chunks(out, rows * width, |task, out| {
             let first = task * rows;
-            let q = &q[first * width..][..out.len()];
             let mut stream = Stream::new(&blocks, s, first, out.len() / width);
             for (head, packed) in packed.chunks_exact(head_len).enumerate() {
-                let (q, out) = (&q[head * s.d..], &mut out[head * s.d..]);
-                stream.head(scale, q, packed, out);
+                let q = q.skip((sequence * s.tq + first) * s.width() + head * s.d);
+                if rounded {
+                    let out = ActivationsMut::Bf16(&mut out[head * s.d / 2..]);
+                    stream.head(scale, q, packed, out);
+                } else {
+                    let out = ActivationsMut::F32(&mut out[head * s.d..]);
+                    stream.head(scale, q, packed, out);
+                }
             }
         });
     });

@@ -4,18 +4,26 @@
 //! the lanes of vectors: so everything that softmax needs of one query stays in one lane.
 
 use super::AttentionShape;
+#[cfg(target_arch = "x86_64")]
+use super::tile_bf16;
+use crate::Activations;
 use crate::cpu::Isa;
 use crate::gemm::transpose::transpose;
 use crate::microkernel::Kernels;
-use crate::scratch::{self, Scratch};
+use crate::scratch::{self, Scratch, as_words};
 use crate::{Precision, bf16};
 
 /// About the bytes of the keys, values and scores of a block. Small blocks stay in the cache nearest
 /// to the core, but add to the sums of values in memory more often; measured.
 const BLOCK_BYTES: usize = 48 << 10;
 
+#[cfg(target_arch = "x86_64")]
+const FUSED_TILE: usize = tile_bf16::KEYS;
+#[cfg(not(target_arch = "x86_64"))]
+const FUSED_TILE: usize = 1;
+
 /// How the keys of a head are cut into blocks, and what a block is in memory: the keys in tiles
-/// `[depth, mr]`, then the values `[keys, d]`; a word is one f32 or, of keys two neighbouring
+/// `[depth, tile]`, then the values `[keys, d]`; a word is one f32 or, of keys two neighbouring
 /// elements, of values an element of two neighbouring keys, both as bf16.
 pub(super) struct KeyBlocks {
     pub isa: Isa,
@@ -25,19 +33,26 @@ pub(super) struct KeyBlocks {
     pub d: usize,
     /// Words of one key.
     pub depth: usize,
+    /// Keys in a tile.
+    pub tile: usize,
     /// Keys in a block, all tiles whole; the last block may have fewer.
     pub keys: usize,
+    /// Whether scores become probabilities in registers.
+    pub fused: bool,
 }
 
 impl KeyBlocks {
-    pub fn new(isa: Isa, precision: Precision, s: &AttentionShape) -> Self {
+    pub fn new(isa: Isa, precision: Precision, s: &AttentionShape, scale: f32) -> Self {
         let kernels = Kernels::select(isa, precision);
         let depth = kernels.words(s.d);
+        // With a scale below 0 the largest product would not be the largest score.
+        let fused = kernels.pairs && !s.causal && scale >= 0.0;
+        let tile = if fused { FUSED_TILE } else { kernels.mr };
         // Of one key: itself, its value, its scores.
         let bytes = 4 * (depth + kernels.words(2 * s.d) / 2 + kernels.nr);
-        let tiles = (BLOCK_BYTES / bytes / kernels.mr).clamp(4, 16);
-        let keys = tiles.min(s.tk.div_ceil(kernels.mr)) * kernels.mr;
-        Self { isa, precision, kernels, d: s.d, depth, keys }
+        let tiles = (BLOCK_BYTES / bytes / tile).clamp(4, 16);
+        let keys = tiles.min(s.tk.div_ceil(tile)) * tile;
+        Self { isa, precision, kernels, d: s.d, depth, tile, keys, fused }
     }
 
     /// Words of a block.
@@ -50,16 +65,33 @@ impl KeyBlocks {
         block.split_at(self.keys * self.depth)
     }
 
-    /// Packs the first `count` keys and values, whose rows are `stride` apart, into a block.
-    pub fn pack(&self, k: &[f32], v: &[f32], stride: usize, count: usize, block: &mut [u32]) {
-        let &Self { isa, d, depth, .. } = self;
-        let mr = self.kernels.mr;
+    /// Packs the first `count` keys and values, whose rows are `stride` numbers apart, into a block.
+    pub fn pack(
+        &self,
+        k: Activations,
+        v: Activations,
+        stride: usize,
+        count: usize,
+        block: &mut [u32],
+    ) {
+        let &Self { isa, d, depth, tile: mr, .. } = self;
         let (keys, values) = block.split_at_mut(self.keys * depth);
         let mut space = self.space();
         for (tile, out) in keys.chunks_exact_mut(mr * depth).enumerate() {
             let Some(rows @ 1..) = count.checked_sub(tile * mr) else { break };
-            self.columns(&k[tile * mr * stride..], stride, rows.min(mr), &mut space, out, mr);
+            self.columns(k.skip(tile * mr * stride), stride, rows.min(mr), &mut space, out, mr);
         }
+        let v = match v {
+            Activations::F32(v) => v,
+            Activations::Bf16(v) => {
+                let row = |i| (i < count).then(|| &as_words(v)[i * stride / 2..][..depth]);
+                for (pair, out) in values.chunks_exact_mut(d).enumerate().take(count.div_ceil(2)) {
+                    let low = row(2 * pair).unwrap_or_default();
+                    bf16::interleave_pairs(low, row(2 * pair + 1), out);
+                }
+                return;
+            }
+        };
         if self.kernels.pairs {
             for (pair, out) in values.chunks_exact_mut(d).enumerate().take(count.div_ceil(2)) {
                 let row = |i| (i < count).then(|| &v[i * stride..][..d]);
@@ -80,11 +112,11 @@ impl KeyBlocks {
         Scratch::take(if self.kernels.pairs { self.kernels.nr * pairs + 2 * pairs } else { 0 })
     }
 
-    /// Writes at most nr rows of d elements, `stride` apart, as columns: `out` is
+    /// Writes at most nr rows of d numbers, `stride` apart, as columns: `out` is
     /// `[depth, columns]`.
     pub fn columns(
         &self,
-        x: &[f32],
+        x: Activations,
         stride: usize,
         rows: usize,
         space: &mut Scratch,
@@ -93,6 +125,12 @@ impl KeyBlocks {
     ) {
         let &Self { isa, d, depth, .. } = self;
         let out = scratch::as_floats(out);
+        let x = match x {
+            Activations::F32(x) => x,
+            Activations::Bf16(x) => {
+                return transpose(isa, x, stride / 2, [rows, depth], out, columns, |l| l);
+            }
+        };
         if !self.kernels.pairs {
             transpose(isa, x, stride, [rows, d], out, columns, |l| l);
             self.round(out);

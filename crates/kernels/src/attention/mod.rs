@@ -13,9 +13,11 @@ mod softmax;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod tile_bf16;
 
 pub use backward::attention_grad;
-pub use forward::attention;
+pub use forward::{attention, attention_with};
 
 /// What [`attention`] works on: queries `[batch, tq, heads · d]`, keys and values
 /// `[batch, tk, heads · d]`.

@@ -4,10 +4,12 @@ use super::AttentionShape;
 use super::keys::KeyBlocks;
 use super::online::{self, QUERIES, Running};
 #[cfg(target_arch = "x86_64")]
-use super::online_bf16;
+use super::{online_bf16, tile_bf16};
+use crate::bf16;
 use crate::gemm::transpose::transpose;
 use crate::microkernel::{Kernels, OuterTile, Run};
-use crate::scratch::{self, Scratch};
+use crate::scratch::{self, Scratch, as_words_mut};
+use crate::{Activations, ActivationsMut};
 
 /// The working memory of a task, and where its queries are.
 pub(super) struct Stream<'a> {
@@ -47,13 +49,14 @@ impl<'a> Stream<'a> {
             outs: Scratch::take(groups * blocks.d * nr),
             running: Vec::with_capacity(groups * nr / QUERIES),
             space: blocks.space(),
-            scores: Scratch::take(blocks.keys * nr),
+            // The rows of a group's result, too, before they are rounded.
+            scores: Scratch::take(blocks.keys.max(blocks.d) * nr),
         }
     }
 
     /// The attention of one head: q and out begin with its first element, `packed` has all its
     /// blocks of keys.
-    pub fn head(&mut self, scale: f32, q: &[f32], packed: &[u32], out: &mut [f32]) {
+    pub fn head(&mut self, scale: f32, q: Activations, packed: &[u32], mut out: ActivationsMut) {
         let &mut Self { blocks, s, first, rows, .. } = self;
         let (isa, nr, d, width) = (blocks.isa, blocks.kernels.nr, blocks.d, s.width());
         // Powers of 2 are less work than powers of e.
@@ -61,7 +64,7 @@ impl<'a> Stream<'a> {
         let groups = (0..rows).step_by(nr).map(|from| (from, nr.min(rows - from)));
         let panels = self.queries.words_mut().chunks_exact_mut(blocks.depth * nr);
         for ((from, count), panel) in groups.clone().zip(panels) {
-            blocks.columns(&q[from * width..], width, count, &mut self.space, panel, nr);
+            blocks.columns(q.skip(from * width), width, count, &mut self.space, panel, nr);
         }
         self.running.clear();
         self.running.resize_with(groups.len() * nr / QUERIES, || Running::START);
@@ -82,7 +85,19 @@ impl<'a> Stream<'a> {
                 let shares = running.sum.map(|sum| 1.0 / sum);
                 online::scale(isa, &mut sums[i * QUERIES..], nr, &shares);
             }
-            transpose(isa, sums, nr, [d, count], &mut out[from * width..], width, |l| l);
+            match &mut out {
+                ActivationsMut::F32(out) => {
+                    transpose(isa, sums, nr, [d, count], &mut out[from * width..], width, |l| l);
+                }
+                ActivationsMut::Bf16(out) => {
+                    let plain = &mut self.scores.floats_mut()[..count * d];
+                    transpose(isa, sums, nr, [d, count], plain, d, |l| l);
+                    let rows = out[from * width / 2..].chunks_mut(width / 2);
+                    for (plain, out) in plain.chunks_exact(d).zip(rows) {
+                        bf16::pack(isa, plain, &mut as_words_mut(out)[..d / 2]);
+                    }
+                }
+            }
         }
     }
 
@@ -97,6 +112,10 @@ impl<'a> Stream<'a> {
         keys: usize,
     ) {
         let &mut Self { blocks, s, .. } = self;
+        #[cfg(target_arch = "x86_64")]
+        if blocks.fused {
+            return self.step_fused(group, scale, block, first_key, keys);
+        }
         let (kernels, d, depth) = (blocks.kernels, blocks.d, blocks.depth);
         let (mr, nr) = (kernels.mr, kernels.nr);
         let first = self.first + group * nr;
@@ -123,11 +142,77 @@ impl<'a> Stream<'a> {
             }
         }
         let scores = scratch::as_words(scores);
-        let tallest = d.div_ceil(d.div_ceil(mr));
-        for (tile, out) in outs.chunks_mut(tallest * nr).enumerate() {
-            let left = Panel { words: values, stride: d, first: tile * tallest };
-            product(kernels, left, scores, kernels.words(keys), lanes, 1.0, first_key > 0, out);
+        add_values(kernels, values, scores, d, kernels.words(keys), lanes, first_key > 0, outs);
+    }
+
+    /// [`Stream::step`] whose scores stay in registers.
+    #[cfg(target_arch = "x86_64")]
+    fn step_fused(
+        &mut self,
+        group: usize,
+        scale: f32,
+        block: &[u32],
+        first_key: usize,
+        keys: usize,
+    ) {
+        const KEYS: usize = tile_bf16::KEYS;
+        let blocks = self.blocks;
+        let (kernels, d, depth, nr) = (blocks.kernels, blocks.d, blocks.depth, blocks.kernels.nr);
+        let (key_tiles, values) = blocks.split(block);
+        let queries = &self.queries.words()[group * depth * nr..][..depth * nr];
+        let outs = &mut self.outs.floats_mut()[group * d * nr..][..d * nr];
+        let running = self.running.as_chunks_mut::<{ tile_bf16::GROUPS }>().0;
+        let running = &mut running[group];
+        let powers = self.scores.words_mut();
+        // The first key whose power is not yet in the sums of values, and whether any is.
+        let (mut pending, mut begun) = (0, first_key > 0);
+        let mut add = |first: usize, end: usize, powers: &[u32], outs: &mut [f32]| {
+            let (values, powers) = (&values[first / 2 * d..], &powers[first / 2 * nr..]);
+            let pairs = (end - first).div_ceil(2);
+            add_values(kernels, values, powers, d, pairs, nr, begun, outs);
+            begun = true;
+        };
+        for first in (0..keys).step_by(KEYS) {
+            let tile = tile_bf16::Tile {
+                queries,
+                keys: &key_tiles[first * depth..][..KEYS * depth],
+                count: KEYS.min(keys - first),
+                scale,
+            };
+            // SAFETY: blocks are fused only with kernels of pairs, those of AVX-512 BF16, and
+            // `Kernels::select` has ascertained that this machine has it.
+            while !unsafe { tile.powers(running, &mut powers[first / 2 * nr..]) } {
+                if first > pending {
+                    add(pending, first, powers, outs);
+                    pending = first;
+                }
+                if first_key + first > 0 {
+                    for (i, running) in running.iter().enumerate() {
+                        online::scale(blocks.isa, &mut outs[i * QUERIES..], nr, &running.factor);
+                    }
+                }
+            }
         }
+        add(pending, keys, powers, outs);
+    }
+}
+
+/// Adds `pairs` rows of values `[pairs, d]`, each times its powers `[pairs, nr]`, to the sums `outs`
+/// `[d, nr]`, or begins them.
+fn add_values(
+    kernels: &Kernels,
+    values: &[u32],
+    powers: &[u32],
+    d: usize,
+    pairs: usize,
+    lanes: usize,
+    accumulate: bool,
+    outs: &mut [f32],
+) {
+    let tallest = d.div_ceil(d.div_ceil(kernels.mr));
+    for (tile, out) in outs.chunks_mut(tallest * kernels.nr).enumerate() {
+        let left = Panel { words: values, stride: d, first: tile * tallest };
+        product(kernels, left, powers, pairs, lanes, 1.0, accumulate, out);
     }
 }
 

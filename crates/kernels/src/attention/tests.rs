@@ -1,12 +1,13 @@
 //! Against plain loops in f64, which also give the gradients by differences.
 
 use super::*;
-use crate::Precision;
 use crate::bf16;
 use crate::cpu::{Isa, available, isa};
+use crate::scratch::{as_words, as_words_mut};
 use crate::testing::{
     assert_close, assert_gradient, assert_same_on_any_number_of_threads, random, wide,
 };
+use crate::{Activations, ActivationsMut, Precision, has_pairs};
 
 /// Attention in f64, one query after the other.
 fn reference(s: &AttentionShape, scale: f64, q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
@@ -112,8 +113,38 @@ fn forward_shapes() -> Vec<AttentionShape> {
 /// The result of one variant.
 fn forward(isa: Isa, precision: Precision, s: &AttentionShape, c: &Case) -> Vec<f32> {
     let mut out = vec![f32::NAN; c.q.len()];
-    forward::with_isa(isa, precision, s, c.scale, &c.q, &c.k, &c.v, &mut out);
+    let qkv = [&c.q, &c.k, &c.v].map(|x| Activations::F32(x));
+    forward::with_isa(isa, precision, s, c.scale, qkv, ActivationsMut::F32(&mut out));
     out
+}
+
+/// Rounding what goes into a product anyway does not change it.
+#[test]
+fn rounded_activations_give_the_same_bits() {
+    if !has_pairs(Precision::Bf16) {
+        return;
+    }
+    let pairs = |x: &[f32]| {
+        let mut out = vec![f32::NAN; x.len() / 2];
+        bf16::pack(isa(), x, as_words_mut(&mut out));
+        out
+    };
+    for s in forward_shapes().into_iter().filter(|s| s.d % 2 == 0) {
+        let c = case(&s);
+        let expected = forward(isa(), Precision::Bf16, &s, &c);
+        let rounded = [&c.q, &c.k, &c.v].map(|x| pairs(x));
+        for (i, bits) in [7, 1, 6].into_iter().enumerate() {
+            let qkv = std::array::from_fn(|i| match (bits >> i & 1, [&c.q, &c.k, &c.v][i]) {
+                (0, x) => Activations::F32(x),
+                _ => Activations::Bf16(&rounded[i]),
+            });
+            let (mut out, mut narrow) = (vec![7.0; c.q.len()], vec![7.0; c.q.len() / 2]);
+            attention_with(Precision::Bf16, &s, c.scale, qkv, ActivationsMut::F32(&mut out));
+            assert!(out == expected, "{s:?} {i}");
+            attention_with(Precision::Bf16, &s, c.scale, qkv, ActivationsMut::Bf16(&mut narrow));
+            assert!(as_words(&narrow) == as_words(&pairs(&expected)), "{s:?} {i}");
+        }
+    }
 }
 
 /// Every variant against the reference, which in bf16 gets rounded operands.

@@ -3,10 +3,12 @@
 use super::Isa;
 use super::operand::Operand;
 use super::outer::{OuterProduct, Runs};
+use super::packed::Packed;
 use super::panels::{Straight, Transposed};
 use super::rows::{LeftRows, RightPanels, RowsProduct};
-use crate::Precision;
+use crate::epilogue::{Epilogue, Nonlinearity, Writer};
 use crate::microkernel::{Kernels, Run};
+use crate::{Activations, ActivationsMut, Precision};
 
 /// The rows of a matrix and of the result, both with constant strides.
 struct MatrixRows {
@@ -59,6 +61,30 @@ pub(crate) fn forward_with(
     let product = RowsProduct { isa, precision, rows: m, cols: n, taps: 1, merged: 1, k, bias };
     // SAFETY: `x` has m rows of k elements, `out` m rows of n.
     unsafe { product.run(&left, right) };
+}
+
+/// What `epilogue` makes of `x[m, k] · wᵀ`, to `out` `[m, n]`: see [`Epilogue`].
+#[track_caller]
+pub(crate) fn forward_to(
+    packed: &Packed,
+    x: Activations,
+    epilogue: &Epilogue,
+    mut out: ActivationsMut,
+    m: usize,
+) {
+    let Packed { isa, precision, shape: [rows, k, taps], gated, .. } = *packed;
+    assert_eq!(taps, 1, "a linear layer");
+    assert_eq!(gated, epilogue.nonlinearity == Nonlinearity::Geglu, "a weight packed for GEGLU");
+    assert_eq!(x.elements().len(), m * x.held(k), "elements of x [{m}, {k}]");
+    let n = if gated { rows / 2 } else { rows };
+    let writer = Writer::new(isa, epilogue, &mut out, [m, n]);
+    let x = Operand::of(isa, precision, x, k);
+    let out = std::ptr::null_mut();
+    let left = MatrixRows { x: x.as_ptr(), x_stride: x.stride(), out, out_stride: 0 };
+    let cols = packed.columns();
+    let product = RowsProduct { isa, precision, rows: m, cols, taps: 1, merged: 1, k, bias: None };
+    // SAFETY: `x` has m rows of k elements; the writer borrows the result.
+    unsafe { product.run_to(&left, packed, &writer) };
 }
 
 /// `dx[m, k] = dy[m, n] · w[n, k]`.

@@ -1,10 +1,10 @@
 //! Left operands in the form that the micro-kernels read.
 
-use crate::Precision;
 use crate::bf16;
 use crate::cpu::Isa;
 use crate::microkernel::Kernels;
 use crate::scratch::{self, Scratch};
+use crate::{Activations, Precision};
 
 /// Words that one task copies.
 const CHUNK: usize = 1 << 14;
@@ -45,6 +45,25 @@ impl<'a> Operand<'a> {
             }
         });
         Self { words: Words::Copied(copy), stride }
+    }
+
+    /// `x`, rows of `row_len` that may be rounded already, for the kernels of `isa` and `precision`.
+    ///
+    /// # Panics
+    /// If there are pairs that the kernels do not read.
+    #[track_caller]
+    pub fn of(isa: Isa, precision: Precision, x: Activations<'a>, row_len: usize) -> Self {
+        let x = match x {
+            Activations::F32(x) => return Self::rows(isa, precision, x, row_len),
+            Activations::Bf16(x) => x,
+        };
+        assert!(Kernels::select(isa, precision).pairs, "pairs of bf16 in {precision:?}");
+        let words = row_len.div_ceil(2);
+        if spread(words) == words {
+            return Self { words: Words::Borrowed(x), stride: words };
+        }
+        // Copied only to lie further apart.
+        Self::rows(isa, Precision::F32, x, words)
     }
 
     /// `x`, rows of `row_len`, as the summed dimension of an outer product: in pairs of bf16, words

@@ -22,6 +22,8 @@ pub(crate) struct Packed {
     pub precision: Precision,
     /// `[o, c, taps]`.
     pub shape: [usize; 3],
+    /// Whether each panel has as many of the first half of the rows, then of the second.
+    pub gated: bool,
 }
 
 enum Panels {
@@ -38,22 +40,40 @@ impl Packed {
     /// # Panics
     /// If `w` has another number of elements than its shape.
     #[track_caller]
-    pub fn new(
+    pub fn new(isa: Isa, precision: Precision, w: Numbers, shape: [usize; 3]) -> Self {
+        Self::in_order(isa, precision, w, shape, false)
+    }
+
+    /// Packs the weight `[o, c]` of a linear layer before a GEGLU: what belongs together of both
+    /// halves of the rows comes into one panel.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements than its shape, or an odd number of rows.
+    #[track_caller]
+    pub fn gated(isa: Isa, precision: Precision, w: Numbers, [o, c]: [usize; 2]) -> Self {
+        assert!(o.is_multiple_of(2), "two halves of {o} rows");
+        Self::in_order(isa, precision, w, [o, c, 1], true)
+    }
+
+    #[track_caller]
+    fn in_order(
         isa: Isa,
         precision: Precision,
         w: Numbers,
         shape @ [o, c, taps]: [usize; 3],
+        gated: bool,
     ) -> Self {
         assert_eq!(w.len(), o * c * taps, "elements of a weight {shape:?}");
         let kernels = Kernels::select(isa, precision);
         let (row, nr) = (c * taps, kernels.nr);
+        let parts = if gated { 2 } else { 1 };
         let fill = |p: usize, panel: &mut [f32]| {
-            let (first, cols) = (p * nr, nr.min(o - p * nr));
+            let wide = nr / parts;
+            let (first, cols) = (p * wide, wide.min(o / parts - p * wide));
             let mut rows = Scratch::take(cols * row);
             let rows = rows.floats_mut();
-            w.widen(first * row..(first + cols) * row, rows);
             // Columns beyond the last are never read as results, but should be numbers.
-            if cols < nr {
+            if cols < wide {
                 panel.fill(0.0);
             }
             // Division of 32 bits is much cheaper.
@@ -61,9 +81,15 @@ impl Packed {
                 let (l, taps) = (l as u32, taps as u32);
                 (l % taps) as usize * c + (l / taps) as usize
             };
-            transpose(isa, rows, row, [cols, row], panel, nr, place);
+            for part in 0..parts {
+                let first = part * (o / parts) + first;
+                w.widen(first * row..(first + cols) * row, rows);
+                // What is left of the panel begins with the part; of nothing there is no beginning.
+                let panel = panel.get_mut(part * wide..).unwrap_or_default();
+                transpose(isa, rows, row, [cols, row], panel, nr, place);
+            }
         };
-        let count = o.div_ceil(nr);
+        let count = (o / parts).div_ceil(nr / parts);
         let narrow = match w {
             _ if kernels.pairs => false,
             Numbers::F32(_) => precision == Precision::Bf16,
@@ -101,7 +127,14 @@ impl Packed {
             }
             Panels::Ready(words)
         };
-        Self { panels, isa, precision, shape }
+        Self { panels, isa, precision, shape, gated }
+    }
+
+    /// Columns of the product: those of whole panels if there are two halves of them.
+    pub fn columns(&self) -> usize {
+        let nr = Kernels::select(self.isa, self.precision).nr;
+        let rows = self.shape[0];
+        if self.gated { (rows / 2).div_ceil(nr / 2) * nr } else { rows }
     }
 
     /// Whether the words are pairs of bf16.

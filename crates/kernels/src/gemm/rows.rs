@@ -7,6 +7,7 @@
 use super::panels;
 use crate::Precision;
 use crate::cpu::Isa;
+use crate::epilogue::{Sums, Writer};
 use crate::microkernel::{Kernels, RowsTile};
 use crate::parallel;
 use crate::scratch::{Scratch, word_chunks};
@@ -68,6 +69,29 @@ impl RowsProduct<'_> {
     /// `cols` elements to write, no two rows share a result, and nothing else uses the results
     /// meanwhile.
     pub unsafe fn run(&self, left: &impl LeftRows, right: &impl RightPanels) {
+        // SAFETY: given.
+        unsafe { self.run_with(left, right, None) };
+    }
+
+    /// As [`RowsProduct::run`], but the sums go to `writer`, tile by tile.
+    ///
+    /// # Safety
+    /// As for `run`, except that `left` gives no addresses of results: those that `writer` was made
+    /// with are still there, and nothing else uses them meanwhile.
+    pub unsafe fn run_to(&self, left: &impl LeftRows, right: &impl RightPanels, writer: &Writer) {
+        assert!(self.bias.is_none(), "the writer adds the bias");
+        // SAFETY: given.
+        unsafe { self.run_with(left, right, Some(writer)) };
+    }
+
+    /// # Safety
+    /// As for `run` or `run_to`.
+    unsafe fn run_with(
+        &self,
+        left: &impl LeftRows,
+        right: &impl RightPanels,
+        writer: Option<&Writer>,
+    ) {
         let kernels = Kernels::select(self.isa, self.precision);
         if self.rows == 0 || self.cols == 0 {
             return;
@@ -89,7 +113,7 @@ impl RowsProduct<'_> {
                 for p in g * panel_count / groups..(g + 1) * panel_count / groups {
                     self.pack(kernels, right, p, panel.words_mut());
                     // SAFETY: given.
-                    unsafe { self.panel(kernels, &table, p, panel.words()) };
+                    unsafe { self.panel(kernels, &table, p, panel.words(), writer) };
                 }
             });
             return;
@@ -114,7 +138,7 @@ impl RowsProduct<'_> {
                 for p in g * panel_count / groups..(g + 1) * panel_count / groups {
                     let panel = &packed[p * panel_len..][..panel_len];
                     // SAFETY: given.
-                    unsafe { self.panel(kernels, &table, p, panel) };
+                    unsafe { self.panel(kernels, &table, p, panel, writer) };
                 }
             }
         });
@@ -138,9 +162,20 @@ impl RowsProduct<'_> {
     /// Multiplies all rows of `table` with panel `p`.
     ///
     /// # Safety
-    /// As for `run`.
-    unsafe fn panel(&self, kernels: &Kernels, table: &Table, p: usize, panel: &[u32]) {
+    /// As for `run` or `run_to`.
+    unsafe fn panel(
+        &self,
+        kernels: &Kernels,
+        table: &Table,
+        p: usize,
+        panel: &[u32],
+        writer: Option<&Writer>,
+    ) {
         let first = p * kernels.nr;
+        let mut sums = Sums::new();
+        let sum_rows: [*mut f32; MOST_ROWS] =
+            std::array::from_fn(|i| sums.0.as_mut_ptr().wrapping_add(i * kernels.nr));
+        assert!(kernels.mr <= MOST_ROWS && kernels.mr * kernels.nr <= sums.0.len());
         let (groups, k) = (self.groups(), self.merged * kernels.words(self.k));
         assert_eq!(panel.len(), groups * k * kernels.nr, "panel");
         for block in &table.blocks {
@@ -152,18 +187,33 @@ impl RowsProduct<'_> {
                 b_stride: kernels.nr,
                 b_tap: k * kernels.nr,
                 cols: kernels.nr.min(self.cols - first),
-                outs: table.outs[block.first..][..block.count].as_ptr(),
-                out_col: first,
+                outs: match writer {
+                    None => table.outs[block.first..][..block.count].as_ptr(),
+                    Some(_) => sum_rows.as_ptr(),
+                },
+                out_col: if writer.is_some() { 0 } else { first },
                 bias: self.bias.map_or(std::ptr::null(), |bias| bias[first..].as_ptr()),
                 scale: 1.0,
                 accumulate: false,
             };
+            if let Some(writer) = writer {
+                writer.prefetch(table.start + block.first, block.count, p, kernels.nr);
+            }
             // SAFETY: the rows are the caller's promise, the panel has `nr` words for every `l`
             // of every tap, and `bias` has `cols` elements.
             unsafe { kernels.rows(block.count, &tile) };
+            if let Some(writer) = writer {
+                // SAFETY: given; every tile is computed once.
+                unsafe {
+                    writer.tile(table.start + block.first, block.count, p, kernels.nr, &mut sums);
+                }
+            }
         }
     }
 }
+
+/// Most rows of a tile of any instruction set.
+const MOST_ROWS: usize = 14;
 
 /// Rows of one tile.
 struct Block {
@@ -173,6 +223,8 @@ struct Block {
 
 /// The addresses of a chunk of rows, cut into tiles of nearly equal height.
 struct Table {
+    /// The first row.
+    start: usize,
     blocks: Vec<Block>,
     rows: Vec<*const u32>,
     outs: Vec<*mut f32>,
@@ -188,6 +240,7 @@ impl Table {
     ) -> Self {
         let tiles = count.div_ceil(kernels.mr);
         let mut table = Self {
+            start: first,
             blocks: Vec::with_capacity(tiles),
             rows: vec![std::ptr::null(); count * p.groups()],
             outs: vec![std::ptr::null_mut(); count],

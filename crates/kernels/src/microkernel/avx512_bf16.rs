@@ -10,7 +10,7 @@ use super::avx512::{LANES, V, add, load, mask, mul, splat, store, zero};
 /// The word is readable.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
+pub(crate) unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
     // Written out because compilers load the word into a register of its own first, which takes
     // a third of a cycle more for each product.
     let mut sum = sum;

@@ -18,7 +18,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
-mod avx512_bf16;
+pub(crate) mod avx512_bf16;
 mod portable;
 
 /// One tile of `out[i, j] = scale · Σ_tap Σ_l rows[tap, i][l] · b[tap, l, j] + bias[j]`.

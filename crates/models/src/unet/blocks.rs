@@ -4,6 +4,7 @@ use aquatint_nn::Module;
 use aquatint_tensor::Tensor;
 
 use super::parts::{BlockAttention, BlockKind, Downsampler, Level, Upsampler};
+use crate::Context;
 use crate::resnet::ResnetBlock2D;
 
 /// One resolution on the way down.
@@ -42,7 +43,7 @@ impl DownBlock2D {
         &self,
         x: &Tensor,
         emb: &Tensor,
-        context: Option<&Tensor>,
+        context: Option<&Context>,
         skips: &mut Vec<Tensor>,
         wanted: usize,
         merging: f64,
@@ -99,7 +100,7 @@ impl MidBlock2D {
     /// x `[N, H, W, C]`, emb `[N, time]`, context `[N, T, context]` if the attention looks at one
     /// → `[N, H, W, C]`.
     #[track_caller]
-    pub fn forward(&self, x: &Tensor, emb: &Tensor, context: Option<&Tensor>) -> Tensor {
+    pub fn forward(&self, x: &Tensor, emb: &Tensor, context: Option<&Context>) -> Tensor {
         let mut x = self.resnets[0].forward(x, Some(emb));
         for (i, resnet) in self.resnets[1..].iter().enumerate() {
             if let Some(attention) = self.attentions.get(i) {
@@ -160,7 +161,7 @@ impl UpBlock2D {
         i: usize,
         x: &Tensor,
         emb: &Tensor,
-        context: Option<&Tensor>,
+        context: Option<&Context>,
         skips: &mut Vec<Tensor>,
         merging: f64,
     ) -> Tensor {

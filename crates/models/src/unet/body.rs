@@ -6,7 +6,7 @@ use aquatint_tensor::Tensor;
 use super::Shortcuts;
 use super::blocks::{DownBlock2D, MidBlock2D, Middle, UpBlock2D};
 use super::parts::{BlockKind, Level};
-use crate::Probe;
+use crate::{Context, Probe};
 
 /// What the blocks are built from, highest resolution first.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Body {
         &self,
         x: Tensor,
         emb: &Tensor,
-        context: Option<&Tensor>,
+        context: Option<&Context>,
         shortcuts: Shortcuts<'_>,
         probe: &mut Probe,
     ) -> Tensor {

@@ -26,9 +26,9 @@ pub(crate) use self::parts::{AttentionOptions, BlockKind, Level};
 pub(crate) use self::validate::{SCALE_SHIFTS, check_types};
 
 use self::conditions::{AddEmbedding, TextTime};
-use crate::Probe;
 use crate::embeddings::TimestepEmbedding;
 use crate::text_embedding::TextTimeEmbedding;
+use crate::{Context, Probe};
 
 /// U-Net with cross-attention to a context.
 #[derive(Clone, Debug, Module)]
@@ -118,25 +118,28 @@ impl UNet2DConditionModel {
         probe: &mut Probe,
     ) -> Tensor {
         let none = Shortcuts::default();
-        self.forward_shortened(sample, timesteps, context, conditions, none, probe)
+        self.forward_shortened(sample, timesteps, &context.into(), conditions, none, probe)
     }
 
-    /// [`Self::forward_with`] that computes less, or something for later passes to compute less.
+    /// [`Self::forward_with`] as one of many passes: what the words of the context become is
+    /// computed in the first of them, and a pass may compute less, or something for later passes
+    /// to compute less.
     #[track_caller]
     pub fn forward_shortened(
         &self,
         sample: &Tensor,
         timesteps: &[f32],
-        context: &Tensor,
+        context: &Context,
         conditions: &UNetConditions,
         shortcuts: Shortcuts<'_>,
         probe: &mut Probe,
     ) -> Tensor {
-        self.check(sample, timesteps, context);
-        let emb = self.embed(timesteps, context, conditions, probe);
+        let words = context.words();
+        self.check(sample, timesteps, words);
+        let emb = self.embed(timesteps, words, conditions, probe);
         let mut x = self.conv_in.forward(sample);
         if let Some(draft) = &self.draft {
-            x = x.add(&draft.features(context, [sample.dim(1), sample.dim(2)]));
+            x = x.add(&draft.features(words, [sample.dim(1), sample.dim(2)]));
         }
         probe("conv_in", &x);
         self.body.forward_with(x, &emb, Some(context), shortcuts, probe)

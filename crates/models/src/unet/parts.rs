@@ -2,6 +2,7 @@
 
 use aquatint_tensor::Tensor;
 
+use crate::Context;
 use crate::attention::{AttentionBlock, AttentionBlockOptions};
 use crate::choice::module_of_choice;
 use crate::resample::{Downsample2D, Upsample2D};
@@ -88,7 +89,7 @@ impl BlockAttention {
     /// x `[N, H, W, C]`, context `[N, T, context]` if there are words to look at → as x. A
     /// transformer merges a part `merging` of its tokens during self-attention.
     #[track_caller]
-    pub(super) fn forward(&self, x: &Tensor, context: Option<&Tensor>, merging: f64) -> Tensor {
+    pub(super) fn forward(&self, x: &Tensor, context: Option<&Context>, merging: f64) -> Tensor {
         match self {
             Self::Cross(transformer) => {
                 let context = context.expect("cross-attention needs a context");

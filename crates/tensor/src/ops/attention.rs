@@ -1,10 +1,11 @@
 //! Scaled dot-product attention over several heads.
 
-use aquatint_kernels::Precision;
 use aquatint_kernels::attention::{self, AttentionShape};
+use aquatint_kernels::{ActivationsMut, Precision};
 
 use crate::Tensor;
 use crate::pool::Buffer;
+use crate::storage::Storage;
 
 /// Which keys a query may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ impl Tensor {
     ///
     /// Products are formed in the precision of q, which is that of the layer that made it. If
     /// gradients are wanted they are formed in f32, because the way back forms them again so, and
-    /// relies on finding the same probabilities.
+    /// relies on finding the same probabilities. If q is [rounded](crate::Epilogue::then_rounded),
+    /// so may be the result, for the layer that follows.
     #[track_caller]
     pub fn attention(&self, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -> Tensor {
         let (&[batch, tq, c], &[kb, tk, kc]) = (self.shape(), k.shape()) else {
@@ -41,9 +43,20 @@ impl Tensor {
         let scale = 1.0 / (d as f32).sqrt();
         let tracked = [self, k, v].into_iter().any(Tensor::is_tracked);
         let precision = if tracked { Precision::F32 } else { self.precision() };
+        let qkv = [self, k, v];
+        // Pairs must not span heads, nor come to those who do not read them.
+        let wide = qkv.map(|x| if Self::rounds(precision, d) { None } else { x.widened() });
+        let [q, k, v] = std::array::from_fn(|i| wide[i].as_ref().unwrap_or(qkv[i]));
+        let qkv = [q, k, v].map(Tensor::activations);
+        if matches!(q.storage(), Storage::Rounded(_)) {
+            let mut out = Buffer::stale(self.len() / 2);
+            let to = ActivationsMut::Bf16(&mut out);
+            attention::attention_with(precision, &s, scale, qkv, to);
+            return Tensor::from_rounded(out, self.shape()).with_precision(precision);
+        }
         let mut out = Buffer::stale(self.len());
-        let (q, k, v) = (self, k, v);
-        attention::attention(precision, &s, scale, q.data(), k.data(), v.data(), &mut out);
+        attention::attention_with(precision, &s, scale, qkv, ActivationsMut::F32(&mut out));
+        let [q, k, v] = [q, k, v];
         let out = Tensor::from_buffer(out, self.shape());
         let saved = [q.detach(), k.detach(), v.detach(), out.clone()];
         out.with_backward([Some(q), Some(k), Some(v)], move |dy, needed| {

@@ -12,10 +12,12 @@ mod loss;
 mod norm;
 mod optimizer;
 mod reduce;
+mod rounded;
 mod unary;
 mod upsample;
 
 pub use attention::Mask;
 pub use conv2d::Conv2dOptions;
 pub use conv2d_fused::Conv2dFusion;
+pub use linear::Epilogue;
 pub use norm::GroupNormWeights;
