@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use aquatint_pipeline::{
-    Components, GenerateRequest, LoadOptions, ModelSource, Picture, contact_sheet, png,
-    text_to_image,
+    Components, GenerateRequest, ModelSource, Picture, contact_sheet, png, text_to_image,
 };
 use aquatint_tensor::{Rng, Tensor};
 use aquatint_train::captions;
@@ -21,6 +20,8 @@ use aquatint_train::data::{DataConfig, Dataset, Drawing};
 use aquatint_train::monitor::Monitor;
 use aquatint_train::pictures::{View, batch, small_batch};
 use rayon::prelude::*;
+
+use crate::dtype::Dtype;
 
 /// Options of `cargo xtask check-model`.
 #[derive(clap::Args)]
@@ -46,6 +47,9 @@ pub struct Args {
     /// Draw as `aquatint generate --fast` does.
     #[arg(long)]
     fast: bool,
+    /// How to compute.
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: Dtype,
     /// Measure the training drawings themselves, as the autoencoder gives them back: what a
     /// perfect denoiser would score.
     #[arg(long)]
@@ -70,7 +74,7 @@ pub fn run(args: Args) -> Result<()> {
     let config = DataConfig { folder: args.data.clone(), size: 128 };
     let data = Dataset::open(&config, &mut Quiet)?;
     let questions = questions(&data.train, args.count, args.seed);
-    let components = Components::load(&ModelSource::folder(&args.model)?, &LoadOptions::default())?;
+    let components = Components::load(&ModelSource::folder(&args.model)?, &args.dtype.options())?;
     let pictures = if args.ceiling {
         reconstructed(&components, &questions)
     } else {

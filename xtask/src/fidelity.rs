@@ -11,19 +11,20 @@ use anyhow::{Context, Result, bail};
 use aquatint_checkpoint::Weights;
 use aquatint_models::unet::UNetConditions;
 use aquatint_pipeline::{
-    Components, GenerateRequest, LoadOptions, ModelSource, Picture, Tokenizer, encode,
-    text_to_image,
+    Components, GenerateRequest, ModelSource, Picture, Tokenizer, encode, text_to_image,
 };
-use aquatint_tensor::{Precision, Tensor};
+use aquatint_tensor::Tensor;
+
+use crate::dtype::Dtype;
 
 /// Options of `cargo xtask fidelity`.
 #[derive(clap::Args)]
 pub struct Args {
     /// What full_size.py wrote.
     folder: PathBuf,
-    /// Form products of bf16 numbers.
-    #[arg(long)]
-    bf16: bool,
+    /// How to compute.
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: Dtype,
     /// Only the stages, not the picture.
     #[arg(long)]
     stages: bool,
@@ -37,12 +38,11 @@ const ALIKE: f64 = 50.0;
 /// Loads, compares, prints.
 pub fn run(args: Args) -> Result<()> {
     let reference = Weights::open(args.folder.join("reference.safetensors"))?;
-    let precision = if args.bf16 { Precision::Bf16 } else { Precision::F32 };
     let start = Instant::now();
     let source = ModelSource::folder(args.folder.join("model"))?;
-    let components = Components::load(&source, &LoadOptions { precision, ..Default::default() })?;
+    let components = Components::load(&source, &args.dtype.options())?;
     let family = text(&reference, "family")?;
-    println!("{family}, {precision:?}, loaded in {:.1} s", start.elapsed().as_secs_f64());
+    println!("{family}, {:?}, loaded in {:.1} s", args.dtype, start.elapsed().as_secs_f64());
     println!("| stage | relative error | largest | seconds |\n|---|---|---|---|");
 
     let mut worst: f64 = 0.0;
@@ -87,7 +87,7 @@ pub fn run(args: Args) -> Result<()> {
     if !args.stages {
         println!("| picture, PSNR | {psnr:.1} dB | | |");
     }
-    if !args.bf16 && (worst > ALLOWED || psnr < ALIKE) {
+    if args.dtype == Dtype::F32 && (worst > ALLOWED || psnr < ALIKE) {
         bail!("more than {ALLOWED:e} from diffusers, or less than {ALIKE} dB alike");
     }
     Ok(())

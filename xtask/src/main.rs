@@ -7,6 +7,7 @@
 mod check;
 mod check_model;
 mod data;
+mod dtype;
 mod fidelity;
 mod less_work;
 mod speed;

@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use aquatint_pipeline::{Components, LoadOptions, ModelSource};
-use aquatint_tensor::{Precision, Rng, Tensor};
+use aquatint_pipeline::{Components, ModelSource};
+use aquatint_tensor::{Rng, Tensor};
 use clap::ValueEnum;
 use serde_json::json;
+
+use crate::dtype::Dtype;
 
 /// Options of `cargo xtask speed`.
 #[derive(clap::Args)]
@@ -33,21 +35,6 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Dtype {
-    F32,
-    Bf16,
-}
-
-impl From<Dtype> for Precision {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::Bf16 => Self::Bf16,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 enum What {
     /// One prediction of the U-Net.
     Unet,
@@ -66,8 +53,7 @@ pub fn run(args: Args) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     let start = Instant::now();
     let source = ModelSource::folder(args.folder.join("model"))?;
-    let options = LoadOptions { precision: args.dtype.into(), ..Default::default() };
-    let Components { unet, vae, .. } = Components::load(&source, &options)?;
+    let Components { unet, vae, .. } = Components::load(&source, &args.dtype.options())?;
     let loaded = start.elapsed().as_secs_f64();
 
     let mut rng = Rng::new(0);

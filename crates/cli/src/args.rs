@@ -182,13 +182,15 @@ pub enum Dtype {
     F32,
     /// Faster where the processor can, and a little different
     Bf16,
+    /// The U-Net in 8 bits, the rest as bf16: faster still, in less memory, and more different
+    Int8,
 }
 
 impl From<Dtype> for Precision {
     fn from(dtype: Dtype) -> Self {
         match dtype {
             Dtype::F32 => Self::F32,
-            Dtype::Bf16 => Self::Bf16,
+            Dtype::Bf16 | Dtype::Int8 => Self::Bf16,
         }
     }
 }

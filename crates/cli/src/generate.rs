@@ -10,7 +10,7 @@ use aquatint_pipeline::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::args::GenerateArgs;
+use crate::args::{Dtype, GenerateArgs};
 use crate::console::{self, Progress};
 use crate::failure::Failure;
 use crate::names::{Target, check_file, unwritable};
@@ -40,7 +40,8 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
 
     let mut clock = Clock::new();
     let (precision, parts) = (args.dtype.into(), args.parts.replaced());
-    let options = LoadOptions { precision, parts, trainable: false };
+    let int8 = matches!(args.dtype, Dtype::Int8);
+    let options = LoadOptions { precision, int8, parts, trainable: false };
     let components = Components::load(&source, &options)?;
     clock.stage("load");
     let job = Job { args, request: &request, size, target, components: &components };

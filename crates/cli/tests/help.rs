@@ -122,6 +122,7 @@ fn generate() {
                   Possible values:
                   - f32:  Exact
                   - bf16: Faster where the processor can, and a little different
+                  - int8: The U-Net in 8 bits, the rest as bf16: faster still, in less memory, and more different
 
                   [default: f32]
 

@@ -1,4 +1,4 @@
-//! GOP/s of products in 8 bits, against the same in bf16, at the shapes of Stable Diffusion.
+//! GOP/s of products in 8 bits, against the same in bf16 as layers do them, at the shapes of Stable Diffusion.
 //!
 //! `cargo bench -p aquatint-kernels --bench int8 [-- FILTER]`. Activations are quantized in every
 //! call, weights before. Prints the best and the median of several calls, alternating with bf16,
@@ -6,9 +6,9 @@
 //! many Zen 4 cores as there are threads (473 GOP/s each).
 #![allow(clippy::print_stdout)]
 
-use aquatint_kernels::conv2d::{self, Conv2dShape};
+use aquatint_kernels::conv2d::Conv2dShape;
 use aquatint_kernels::int8::{self, Int8Weight};
-use aquatint_kernels::{Precision, cpu, gemm};
+use aquatint_kernels::{Numbers, Precision, Weight, cpu};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -48,29 +48,36 @@ fn measure(name: &str, operations: f64, mut int8: impl FnMut(), mut bf16: impl F
     );
 }
 
-fn linear(shape @ [m, k, n]: [usize; 3]) {
+fn linear([m, k, n]: [usize; 3]) {
     let (x, w, bias, mut y) = (values(m * k), values(n * k), values(n), vec![0.0; m * n]);
-    let (weight, mut z) = (Int8Weight::linear(&w, [n, k]), vec![0.0; m * n]);
+    let (weight, mut z) = (Int8Weight::linear(Numbers::F32(&w), [n, k]), vec![0.0; m * n]);
+    let bf16 = Weight::linear(Precision::Bf16, Numbers::F32(&w), [n, k]);
     measure(
         &format!("linear {m}x{k} to {n}"),
         2.0 * (m * k * n) as f64,
         || int8::linear(cpu::isa(), &weight, black_box(&x), Some(&bias), &mut y),
-        || gemm::linear(Precision::Bf16, black_box(&x), &w, Some(&bias), &mut z, shape),
+        || bf16.apply_linear(black_box(&x), Some(&bias), &mut z, m),
     );
 }
 
-fn conv([n, size, c, o]: [usize; 4], kernel: usize) {
-    let pad = [kernel / 2; 4];
-    let s = Conv2dShape { n, h: size, w: size, c, o, kernel: [kernel; 2], stride: 1, padding: pad };
+fn conv([n, size, c, o]: [usize; 4], kernel: usize, stride: usize) {
+    let padding = [kernel / 2; 4];
+    let s = Conv2dShape { n, h: size, w: size, c, o, kernel: [kernel; 2], stride, padding };
     let (pixels, taps) = (n * size * size, kernel * kernel);
-    let (x, w, mut y) = (values(pixels * c), values(o * c * taps), vec![0.0; pixels * o]);
-    let weight = Int8Weight::conv2d(&w, [o, c, kernel, kernel]);
+    let results = pixels / stride / stride;
+    let (x, w, mut y) = (values(pixels * c), values(o * c * taps), vec![0.0; results * o]);
+    let (numbers, shape) = (Numbers::F32(&w), [o, c, kernel, kernel]);
+    let weight = Int8Weight::conv2d(numbers, shape);
+    let bf16 = match stride {
+        1 => Weight::conv2d_same(Precision::Bf16, numbers, shape),
+        _ => Weight::conv2d(Precision::Bf16, numbers, shape),
+    };
     let mut z = y.clone();
     measure(
-        &format!("conv{kernel}x{kernel} {n}x{size}x{size} {c} to {o}"),
-        2.0 * (pixels * c * o * taps) as f64,
+        &format!("conv{kernel}x{kernel} {n}x{size}x{size} {c} to {o} by {stride}"),
+        2.0 * (results * c * o * taps) as f64,
         || int8::conv2d(cpu::isa(), &weight, &s, black_box(&x), None, &mut y),
-        || conv2d::conv2d(Precision::Bf16, &s, black_box(&x), &w, None, &mut z),
+        || bf16.apply_conv2d(&s, black_box(&x), None, &mut z),
     );
 }
 
@@ -82,11 +89,28 @@ fn main() {
     linear([256, 1280, 1280]);
     linear([77, 768, 320]);
     linear([1, 1280, 1280]);
-    conv([1, 64, 320, 320], 3);
-    conv([1, 32, 640, 640], 3);
-    conv([2, 16, 1280, 1280], 3);
-    conv([1, 8, 1280, 1280], 3);
-    conv([1, 64, 960, 320], 3);
-    conv([1, 256, 128, 128], 3);
-    conv([1, 32, 640, 640], 1);
+    for [size, c, o] in [
+        [64, 320, 320],
+        [64, 640, 320],
+        [64, 960, 320],
+        [64, 640, 640],
+        [32, 320, 640],
+        [32, 640, 640],
+        [32, 960, 640],
+        [32, 1280, 640],
+        [32, 1920, 640],
+        [32, 1280, 1280],
+        [16, 640, 1280],
+        [16, 1280, 1280],
+        [16, 1920, 1280],
+        [16, 2560, 1280],
+        [8, 1280, 1280],
+        [8, 2560, 1280],
+    ] {
+        conv([1, size, c, o], 3, 1);
+    }
+    conv([1, 64, 320, 320], 3, 2);
+    conv([1, 32, 640, 640], 3, 2);
+    conv([1, 16, 1280, 1280], 3, 2);
+    conv([1, 32, 640, 640], 1, 1);
 }

@@ -20,8 +20,6 @@ pub mod elementwise;
 mod epilogue;
 pub mod gemm;
 pub mod group_norm;
-// No layer uses it yet, and building it takes its time.
-#[cfg(any(test, feature = "int8"))]
 pub mod int8;
 mod lanes;
 pub mod layer_norm;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::conv2d::{self, Conv2dShape, Fusion, Tile, WinogradWeight};
 use crate::gemm::{linear, packed::Packed};
+use crate::int8::{self, Int8Weight, LONGEST};
 use crate::numbers::Kept;
 use crate::scratch::Scratch;
 use crate::{Activations, ActivationsMut, Epilogue, Numbers, Precision, cpu};
@@ -26,6 +27,8 @@ enum Form {
     /// As it came, for one that is transformed for each large picture anew: in f32 the transform
     /// would take four times the memory, and of 16 bits eight times.
     Kept(Kept),
+    /// Of 8 bits.
+    Int8(Int8Weight),
 }
 
 /// Pixels of one picture from which on transforming a weight first is worth it. Of one, so that a
@@ -40,6 +43,9 @@ const FEW: usize = 16;
 /// Outputs times inputs up to which a weight in bf16 is kept transformed, which takes 8/3 of the
 /// memory. Larger ones see few pixels: reading them is much of the work.
 const LARGEST: usize = 640 * 1920;
+
+/// Outputs times inputs up to which bf16 with transformed weights beats int8.
+const LARGEST_IN_BF16: usize = 640 * 1280;
 
 impl Weight {
     /// Prepares the weight `[n, k]` of a linear layer.
@@ -107,12 +113,63 @@ impl Weight {
         Self { form, shape }
     }
 
+    /// Prepares the weight `[n, k]` of a linear layer, rounded to 8 bits: see [`int8`].
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn linear_int8(w: Numbers, [n, k]: [usize; 2]) -> Self {
+        Self::conv2d_int8(w, [n, k, 1, 1])
+    }
+
+    /// Prepares the weight `[n, k]` of a linear layer before a GEGLU, rounded to 8 bits: see
+    /// [`Weight::geglu`].
+    ///
+    /// # Panics
+    /// If `w` has another number of elements, or n is odd.
+    #[track_caller]
+    pub fn geglu_int8(w: Numbers, [n, k]: [usize; 2]) -> Self {
+        if k > LONGEST {
+            return Self::geglu(Precision::Bf16, w, [n, k]);
+        }
+        Self { form: Form::Int8(Int8Weight::gated(w, [n, k])), shape: [n, k, 1, 1] }
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of any convolution, rounded to 8 bits.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_int8(w: Numbers, shape @ [_, c, kh, kw]: [usize; 4]) -> Self {
+        if c * kh * kw > LONGEST {
+            return Self::conv2d(Precision::Bf16, w, shape);
+        }
+        Self { form: Form::Int8(Int8Weight::conv2d(w, shape)), shape }
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of a convolution with stride 1 that keeps the size of
+    /// the picture: rounded to 8 bits, or in bf16 by Winograd's algorithm where that is faster and
+    /// the transformed weight not too large.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_same_int8(w: Numbers, shape: [usize; 4]) -> Self {
+        match winograd_tile(Precision::Bf16, shape, Tile::F4x2) {
+            Some(_) if shape[0] * shape[1] <= LARGEST_IN_BF16 => {
+                Self::conv2d_same(Precision::Bf16, w, shape)
+            }
+            _ => Self::conv2d_int8(w, shape),
+        }
+    }
+
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
         match &self.form {
             Form::Packed(packed) | Form::Fresh(packed, _) => packed.bytes(),
             Form::Winograd(weight) => weight.bytes(),
             Form::Kept(kept) => kept.bytes(),
+            Form::Int8(weight) => weight.bytes(),
         }
     }
 
@@ -126,14 +183,25 @@ impl Weight {
         if let Some(bias) = bias {
             assert_eq!(bias.len(), n, "elements of the bias");
         }
-        let Form::Packed(packed) = &self.form else { unreachable!("only of 3×3 kernels") };
-        assert!(!packed.gated, "a weight prepared for GEGLU");
-        linear::forward_with(packed.isa, packed.precision, x, packed, bias, out, [m, k, n]);
+        match &self.form {
+            Form::Packed(packed) => {
+                assert!(!packed.gated, "a weight prepared for GEGLU");
+                linear::forward_with(packed.isa, packed.precision, x, packed, bias, out, [m, k, n]);
+            }
+            Form::Int8(weight) => int8::linear(cpu::isa(), weight, x, bias, out),
+            Form::Fresh(..) | Form::Winograd(_) | Form::Kept(_) => {
+                unreachable!("only of 3×3 kernels")
+            }
+        }
     }
 
     /// Whether products with it read [`Activations::Bf16`].
     pub fn reads_pairs(&self) -> bool {
-        matches!(&self.form, Form::Packed(packed) if crate::has_pairs(packed.precision))
+        match &self.form {
+            Form::Packed(packed) => crate::has_pairs(packed.precision),
+            Form::Int8(_) => true,
+            Form::Fresh(..) | Form::Winograd(_) | Form::Kept(_) => false,
+        }
     }
 
     /// What `epilogue` makes of `x[m, k] · w[n, k]ᵀ`.
@@ -145,8 +213,13 @@ impl Weight {
     #[track_caller]
     pub fn apply(&self, x: Activations, epilogue: &Epilogue, out: ActivationsMut, m: usize) {
         assert_eq!(self.shape[2..], [1, 1], "a linear layer of {:?}", self.shape);
-        let Form::Packed(packed) = &self.form else { unreachable!("only of 3×3 kernels") };
-        linear::forward_to(packed, x, epilogue, out, m);
+        match &self.form {
+            Form::Packed(packed) => linear::forward_to(packed, x, epilogue, out, m),
+            Form::Int8(weight) => int8::linear_to(cpu::isa(), weight, x, epilogue, out, m),
+            Form::Fresh(..) | Form::Winograd(_) | Form::Kept(_) => {
+                unreachable!("only of 3×3 kernels")
+            }
+        }
     }
 
     /// `y = conv2d(x, w) + bias`.
@@ -172,6 +245,11 @@ impl Weight {
                 conv2d::conv2d_winograd_packed(*tile, packed, s, x, fusion, y);
             }
             Form::Winograd(weight) => conv2d::conv2d_winograd_fused(weight, s, x, fusion, y),
+            Form::Int8(weight) => {
+                fusion.unfused(cpu::isa(), s, x, y, |x, y| {
+                    int8::conv2d(cpu::isa(), weight, s, x, fusion.bias, y);
+                });
+            }
             Form::Kept(kept) if s.h * s.w >= LARGE => {
                 let weight = transformed(Tile::F4, kept.numbers(), [s.o, s.c]);
                 conv2d::conv2d_winograd_fused(&weight, s, x, fusion, y);
@@ -406,6 +484,42 @@ mod tests {
                 assert_eq!(bits(&y), bits(&of(Numbers::F32(&exact))));
             }
         }
+    }
+
+    /// In a quarter of the memory or, where Winograd's algorithm in bf16 is faster, as in bf16.
+    #[test]
+    fn eight_bits_are_chosen_by_shape() {
+        let (x, w, b) = (random(1, 30 * 64), random(2, 70 * 64), random(3, 70));
+        let weight = Weight::linear_int8(Numbers::F32(&w), [70, 64]);
+        assert!(weight.bytes() < 96 * (64 + 8) + 1);
+        let (mut y, mut exact) = (vec![7.0; 30 * 70], vec![7.0; 30 * 70]);
+        weight.apply_linear(&x, Some(&b), &mut y, 30);
+        gemm::linear(Precision::F32, &x, &w, Some(&b), &mut exact, [30, 64, 70]);
+        assert_close_together(&y, &exact, 0.02, "linear");
+        for [c, o, h] in [[64, 64, 9], [48, 70, 9], [64, 12_900, 1]] {
+            let s = Conv2dShape { n: 1, h, w: 8, c, o, kernel: [3; 2], stride: 1, padding: [1; 4] };
+            let (x, w) = (random(1, h * 8 * c), random(2, o * c * 9));
+            let numbers = Numbers::F32(&w);
+            let weight = Weight::conv2d_same_int8(numbers, [o, c, 3, 3]);
+            let bf16 = Weight::conv2d_same(Precision::Bf16, numbers, [o, c, 3, 3]);
+            let (mut y, mut exact) = (vec![7.0; h * 8 * o], vec![7.0; h * 8 * o]);
+            weight.apply_conv2d(&s, &x, None, &mut y);
+            conv2d::conv2d(Precision::F32, &s, &x, &w, None, &mut exact);
+            assert_close_together(&y, &exact, 0.03, &format!("{s:?}"));
+            let transforms = cpu::isa() == cpu::Isa::Avx512Bf16 && c.min(o) >= 64;
+            let small = o * c <= 640 * 1280;
+            let ratio = weight.bytes() as f64 / bf16.bytes() as f64;
+            assert_eq!(ratio < 0.8, !(transforms && small), "{s:?}: {ratio}");
+        }
+    }
+
+    #[test]
+    fn sums_too_long_for_eight_bits_are_of_bf16() {
+        let w = vec![0.5; LONGEST + 1];
+        let weight = Weight::linear_int8(Numbers::F32(&w), [1, LONGEST + 1]);
+        let (x, mut y) = (vec![1.0; LONGEST + 1], [0.0]);
+        weight.apply_linear(&x, None, &mut y, 1);
+        assert_eq!(y, [32768.5]);
     }
 
     /// Alone a picture must be what it is in a batch, whose pixels together are many.

@@ -13,14 +13,15 @@ pub struct Param {
     tracked: bool,
     precision: Precision,
     used: Use,
+    int8: bool,
 }
 
 impl Param {
     /// An empty parameter. Nothing of the size of `shape` is allocated.
     pub fn new(shape: &[usize], init: Init) -> Self {
         let precision = Precision::default();
-        let used = Use::Any;
-        Self { shape: shape.to_vec(), init, value: None, tracked: false, precision, used }
+        let (used, int8) = (Use::Any, false);
+        Self { shape: shape.to_vec(), init, value: None, tracked: false, precision, used, int8 }
     }
 
     /// Says what the parameter does in its layer.
@@ -34,6 +35,11 @@ impl Param {
         self.used
     }
 
+    /// Asks [`Param::prepare`] to round the numbers to 8 bits: see [`Tensor::quantized`].
+    pub fn set_int8(&mut self) {
+        self.int8 = true;
+    }
+
     /// Makes the parameter ready for inference: see [`Tensor::prepared`]. It cannot be trained
     /// or saved afterwards.
     ///
@@ -43,7 +49,8 @@ impl Param {
     pub fn prepare(&mut self) {
         assert!(!self.tracked, "a parameter that is trained cannot be prepared");
         let value = self.value.take().expect("it was filled");
-        self.value = Some(value.prepared(self.used));
+        let prepare = if self.int8 { Tensor::quantized } else { Tensor::prepared };
+        self.value = Some(prepare(value, self.used));
     }
 
     /// The shape, filled or not.

@@ -12,7 +12,7 @@ use aquatint_tensor::Precision;
 
 use crate::parts::Parts;
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
-use crate::{ModelConfig, ModelError, ModelSource, Tokenizer};
+use crate::{ModelConfig, ModelError, ModelSource, Tokenizer, int8};
 
 const UNET_WEIGHTS: &str = "unet/diffusion_pytorch_model.safetensors";
 const TOKENIZER: &str = "tokenizer";
@@ -23,6 +23,9 @@ const TOKENIZER_2: &str = "tokenizer_2";
 pub struct LoadOptions {
     /// The type in which products with weights are formed.
     pub precision: Precision,
+    /// Whether the products of the U-Net's blocks are of 8 bits, in weights and in what they are
+    /// multiplied with. Not for weights that are to be trainable.
+    pub int8: bool,
     /// Files with the weights of single parts, which are taken in place of the model's: `"unet"`,
     /// `"vae"` or `"text_encoder"` → the file.
     pub parts: BTreeMap<&'static str, PathBuf>,
@@ -60,9 +63,13 @@ pub struct SecondEncoder {
 impl Components {
     /// Loads the model from `source`. Every file is checked; nothing in it is executed.
     ///
+    /// # Panics
+    /// If it is to be both [trainable](LoadOptions::trainable) and of [8 bits](LoadOptions::int8).
+    ///
     /// # Errors
     /// If a part is missing, damaged, or does not fit the others.
     pub fn load(source: &ModelSource, options: &LoadOptions) -> Result<Self, ModelError> {
+        assert!(!(options.trainable && options.int8), "weights of 8 bits cannot be trained");
         let config = ModelConfig::read(source)?;
         let tokenizer = tokenizer(source, TOKENIZER, &config.text_encoder)?;
         check_vocabulary(source, &tokenizer, &config)?;
@@ -80,6 +87,9 @@ impl Components {
             second_encoder = Some(SecondEncoder { tokenizer, text_encoder });
         }
         let mut unet = UNet2DConditionModel::new(&config.unet);
+        if options.int8 {
+            int8::choose(&mut unet);
+        }
         parts.fill("unet", &mut unet)?;
         let mut vae = AutoencoderKL::new(&config.vae);
         parts.fill(config.vae_part(), &mut vae)?;

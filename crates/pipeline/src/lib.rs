@@ -21,6 +21,7 @@ mod configs;
 mod contact_sheet;
 mod convert;
 mod error;
+mod int8;
 pub mod metadata;
 mod parts;
 mod picture;

@@ -95,6 +95,40 @@ fn half_precision_is_close() {
     assert!(worst <= Some(4), "{worst:?} of 255");
 }
 
+/// The U-Net's blocks in 8 bits.
+#[test]
+fn eight_bits_are_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let components = tiny_components();
+    components.save(folder.path(), DType::F32).unwrap();
+    let source = ModelSource::folder(folder.path()).unwrap();
+    let draw = |options: &LoadOptions, request: &GenerateRequest| {
+        let components = Components::load(&source, options).expect("it was just saved");
+        text_to_image(&components, request, &mut ()).unwrap()
+    };
+    let exact = draw(&LoadOptions::default(), &request());
+    let eight = LoadOptions { int8: true, ..Default::default() };
+    let pictures = draw(&eight, &request());
+    let pairs = exact[0].rgb.iter().zip(&pictures[0].rgb);
+    let squares: f64 = pairs.map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
+    let mean = squares / exact[0].rgb.len() as f64;
+    // Of 255; not the same, or nothing would have been rounded.
+    assert!((0.0..2.0).contains(&mean.sqrt()) && mean > 0.0, "{}", mean.sqrt());
+    // Alone, a picture is what it is in a batch.
+    let alone = draw(&eight, &GenerateRequest { seed: 8, count: 1, ..request() });
+    assert_eq!(alone[0], pictures[1]);
+}
+
+#[test]
+#[should_panic(expected = "weights of 8 bits cannot be trained")]
+fn eight_bits_are_not_for_training() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_components().save(folder.path(), DType::F32).unwrap();
+    let options = LoadOptions { int8: true, trainable: true, ..Default::default() };
+    let source = ModelSource::folder(folder.path()).unwrap();
+    let _ = Components::load(&source, &options);
+}
+
 #[test]
 fn saving_twice_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();

@@ -134,12 +134,8 @@ impl Tensor {
     /// convolution of few channels that keeps the size of the picture is always computed in f32.
     #[track_caller]
     pub fn prepared(self, use_: Use) -> Self {
-        if matches!(self.storage(), Storage::Prepared(_)) {
-            return self;
-        }
         let precision = self.precision();
-        let numbers = self.storage().numbers().expect("it is a weight, and not prepared");
-        let weight = match (use_, self.shape()) {
+        self.prepared_by(use_, |numbers, shape| match (use_, shape) {
             (Use::Linear, &[n, k]) => Weight::linear(precision, numbers, [n, k]),
             (Use::LinearGeglu, &[n, k]) => Weight::geglu(precision, numbers, [n, k]),
             (Use::Conv2d, &[o, c, h, w]) => Weight::conv2d(precision, numbers, [o, c, h, w]),
@@ -149,11 +145,38 @@ impl Tensor {
             (Use::Conv2dSameFine, &[o, c, h, w]) => {
                 Weight::conv2d_same_fine(precision, numbers, [o, c, h, w])
             }
-            (Use::Table, _) => return self,
-            (Use::Any, _) => return self.in_f32(),
-            (_, shape) => panic!("{use_:?} weight of shape {shape:?}"),
-        };
-        Self::from_storage(Storage::Prepared(weight), self.shape()).with_precision(precision)
+            _ => panic!("{use_:?} weight of shape {shape:?}"),
+        })
+    }
+
+    /// This weight [prepared](Tensor::prepared) with its numbers rounded to 8 bits, which what it
+    /// is multiplied with will be too; or in bf16, where that is faster.
+    #[track_caller]
+    pub fn quantized(self, use_: Use) -> Self {
+        self.prepared_by(use_, |numbers, shape| match (use_, shape) {
+            (Use::Linear, &[n, k]) => Weight::linear_int8(numbers, [n, k]),
+            (Use::LinearGeglu, &[n, k]) => Weight::geglu_int8(numbers, [n, k]),
+            (Use::Conv2d, &[o, c, h, w]) => Weight::conv2d_int8(numbers, [o, c, h, w]),
+            (Use::Conv2dSame | Use::Conv2dSameFine, &[o, c, h, w]) => {
+                Weight::conv2d_same_int8(numbers, [o, c, h, w])
+            }
+            _ => panic!("{use_:?} weight of shape {shape:?}"),
+        })
+    }
+
+    #[track_caller]
+    fn prepared_by(self, use_: Use, prepare: impl FnOnce(Numbers, &[usize]) -> Weight) -> Self {
+        match use_ {
+            Use::Table => return self,
+            Use::Any => return self.in_f32(),
+            _ => {}
+        }
+        if matches!(self.storage(), Storage::Prepared(_)) {
+            return self;
+        }
+        let numbers = self.storage().numbers().expect("it is a weight");
+        let weight = prepare(numbers, self.shape());
+        Self::from_storage(Storage::Prepared(weight), self.shape()).with_precision(self.precision())
     }
 }
 
@@ -186,6 +209,29 @@ mod tests {
         let options = Conv2dOptions { stride: 2, padding: [0, 1, 0, 1] };
         let weight = Tensor::from_f16(halves, &[4, 3, 3, 3]).prepared(Use::Conv2d);
         assert_eq!(x.conv2d(&weight, None, options).to_vec(), x.conv2d(&w, None, options).to_vec());
+    }
+
+    #[test]
+    fn a_quantized_weight_computes_nearly_the_same() {
+        let mut rng = Rng::new(1);
+        let (w, halves) = exact(&[40, 64], 2);
+        let x = rng.randn(&[30, 64]);
+        let near = |y: &Tensor, exact: &Tensor| {
+            let error = y.sub(exact).sum_of_squares() / exact.sum_of_squares();
+            assert!(error > 0.0 && error.sqrt() < 0.015, "{}", error.sqrt());
+        };
+        let y = x.linear(&Tensor::from_f16(halves, &[40, 64]).quantized(Use::Linear), None);
+        near(&y, &x.linear(&w, None));
+        assert_eq!(y.to_vec(), x.linear(&w.quantized(Use::Linear), None).to_vec());
+        let (w, _) = exact(&[5, 32, 3, 3], 3);
+        let x = rng.randn(&[2, 5, 6, 32]);
+        for (use_, options) in [
+            (Use::Conv2d, Conv2dOptions { stride: 2, padding: [0, 1, 0, 1] }),
+            (Use::Conv2dSame, Conv2dOptions::same(3)),
+        ] {
+            let y = x.conv2d(&w.clone().quantized(use_), None, options);
+            near(&y, &x.conv2d(&w, None, options));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Conv2dShape;
 use crate::cpu::Isa;
 use crate::math::{per_isa, silu};
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
-use crate::scratch::Scratch;
+use crate::scratch::{Lines, Scratch};
 
 /// `y = conv2d(activation(upsample(x)), w) + bias + per_picture + residual`, each if there is one.
 ///
@@ -69,7 +69,7 @@ impl Fusion<'_> {
     }
 
     /// What the convolution sees, if that is not x as it is: upsampled and activated.
-    pub(super) fn seen(&self, isa: Isa, s: &Conv2dShape, x: &[f32]) -> Option<Scratch> {
+    fn seen(&self, isa: Isa, s: &Conv2dShape, x: &[f32]) -> Option<Scratch> {
         if self.activation.is_none() && !self.upsample {
             return None;
         }
@@ -98,8 +98,27 @@ impl Fusion<'_> {
         Some(seen)
     }
 
+    /// One operation after the other, around a `convolution` that adds the bias.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape.
+    #[track_caller]
+    pub(crate) fn unfused(
+        &self,
+        isa: Isa,
+        s: &Conv2dShape,
+        x: &[f32],
+        y: &mut [f32],
+        convolution: impl FnOnce(&[f32], &mut [f32]),
+    ) {
+        self.check(s, x, y);
+        let seen = self.seen(isa, s, x);
+        convolution(seen.as_deref().map_or(x, Lines::floats), y);
+        self.finish(s, y);
+    }
+
     /// Adds to `y`, which has the bias already, what else is added.
-    pub(super) fn finish(&self, s: &Conv2dShape, y: &mut [f32]) {
+    fn finish(&self, s: &Conv2dShape, y: &mut [f32]) {
         let pixels = y.len() / (s.n * s.o).max(1);
         let per_task = (ELEMENTWISE_CHUNK / s.o.max(1)).max(1);
         if self.per_picture.is_none() && self.residual.is_none() {

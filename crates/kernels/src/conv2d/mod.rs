@@ -2,7 +2,6 @@
 
 use crate::cpu::{self, Isa};
 use crate::gemm::packed::Packed;
-use crate::scratch::Lines;
 use crate::{Precision, gemm};
 
 mod forward;
@@ -116,17 +115,15 @@ pub(crate) fn conv2d_packed(
     fusion: &Fusion,
     y: &mut [f32],
 ) {
-    fusion.check(s, x, y);
     let Packed { isa, precision, shape, .. } = *packed;
     assert_eq!(shape, [s.o, s.c, s.taps()], "weight for {s:?}");
-    let seen = fusion.seen(isa, s, x);
-    let x = seen.as_deref().map_or(x, Lines::floats);
-    if s.is_linear() {
-        gemm::linear::forward_with(isa, precision, x, packed, fusion.bias, y, s.linear());
-    } else {
-        forward::run_with(isa, precision, s, x, packed, fusion.bias, y);
-    }
-    fusion.finish(s, y);
+    fusion.unfused(isa, s, x, y, |x, y| {
+        if s.is_linear() {
+            gemm::linear::forward_with(isa, precision, x, packed, fusion.bias, y, s.linear());
+        } else {
+            forward::run_with(isa, precision, s, x, packed, fusion.bias, y);
+        }
+    });
 }
 
 /// The gradient of the input, from that of the output.

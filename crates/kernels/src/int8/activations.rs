@@ -5,8 +5,9 @@
 //! included. Bands of few rows follow the picture's contrast, and nothing waits for a pass over the
 //! whole picture. Of a linear layer every row is a picture of one pixel, hence a band.
 
-use super::kernel::RowTerms;
-use super::levels::Levels;
+use super::kernel::{Kernels, RowTerms};
+use super::levels::{Levels, widen};
+use crate::Activations;
 use crate::conv2d::Conv2dShape;
 use crate::cpu::Isa;
 use crate::scratch::Scratch;
@@ -23,9 +24,11 @@ const TASK: usize = 1 << 13;
 const LINE: usize = 16;
 
 /// The input of a convolution in bytes.
-pub(super) struct Activations {
+pub(super) struct Quantized {
     words: Scratch,
     levels: Vec<Levels>,
+    /// The sums of the bytes, where a band is a pixel.
+    sums: Vec<i32>,
     bands: Bands,
 }
 
@@ -43,24 +46,36 @@ struct Bands {
     stride: usize,
 }
 
-impl Activations {
+impl Quantized {
     /// Quantizes x `[n, h, w, c]`.
-    pub fn new(isa: Isa, s: &Conv2dShape, x: &[f32]) -> Self {
+    ///
+    /// # Panics
+    /// If x is rounded and not the rows of a linear layer.
+    pub fn new(isa: Isa, s: &Conv2dShape, x: Activations) -> Self {
         let bands = Bands::new(s);
+        assert!(matches!(x, Activations::F32(_)) || bands.are_pixels(), "rounded pixels of {s:?}");
         let (count, stride) = (s.n * bands.count, bands.stride);
         let mut words = Scratch::take(count * stride);
-        let mut levels = vec![Levels::default(); count];
+        let (mut levels, mut sums) = (vec![Levels::default(); count], vec![0; count]);
         let per_task = (TASK / stride).max(1);
         let tasks = words.words_mut().par_chunks_mut(per_task * stride);
-        tasks.zip(levels.par_chunks_mut(per_task)).enumerate().for_each(
-            |(task, (words, levels))| {
-                let parts = words.chunks_exact_mut(stride).zip(levels).enumerate();
-                for (i, (words, levels)) in parts {
-                    *levels = bands.fill(isa, x, task * per_task + i, words);
-                }
-            },
-        );
-        Self { words, levels, bands }
+        let tasks = tasks.zip(levels.par_chunks_mut(per_task)).zip(sums.par_chunks_mut(per_task));
+        tasks.enumerate().for_each(|(task, ((words, levels), sums))| {
+            let parts = words.chunks_exact_mut(stride).zip(levels).zip(sums).enumerate();
+            for (i, ((words, levels), sum)) in parts {
+                let band = task * per_task + i;
+                (*levels, *sum) = match x {
+                    Activations::F32(x) => bands.fill(isa, x, band, words),
+                    Activations::Bf16(x) => {
+                        let pairs = &x[band * s.c.div_ceil(2)..][..s.c.div_ceil(2)];
+                        let mut row = Scratch::take(s.c.next_multiple_of(2));
+                        widen(isa, pairs, row.floats_mut());
+                        bands.fill_pixel(isa, &row.floats_mut()[..s.c], words)
+                    }
+                };
+            }
+        });
+        Self { words, levels, sums, bands }
     }
 
     /// Output pixels.
@@ -74,20 +89,22 @@ impl Activations {
     }
 
     /// For the output pixels from `first` on, as many as `terms` is long: `rows[ky · len + i]` gets
-    /// what pixel `first + i` sees in kernel row `ky`, `terms[i]` the levels of it.
-    pub fn locate(&self, first: usize, rows: &mut [*const u32], terms: &mut [RowTerms]) {
+    /// what pixel `first + i` sees in kernel row `ky`, `terms[i]` the levels and the sum of it.
+    pub fn locate(
+        &self,
+        kernels: &Kernels,
+        first: usize,
+        rows: &mut [*const u32],
+        terms: &mut [RowTerms],
+    ) {
         let words = self.words.words().as_ptr();
         let Bands { output: [down, across], count: bands, width, pixel, stride, .. } = self.bands;
         let (count, step) = (terms.len(), self.bands.shape.stride);
-        if [down, across] == [1, 1] {
-            // The same for bands of one pixel: a linear layer has many, and may be short.
-            for (i, terms) in terms.iter_mut().enumerate() {
+        if self.bands.are_pixels() {
+            for (i, (row, terms)) in rows.iter_mut().zip(terms).enumerate() {
                 let Levels { scale, zero } = self.levels[first + i];
-                *terms = RowTerms { scale, zero: zero.into(), sum: 0 };
-                for ky in 0..rows.len() / count {
-                    rows[ky * count + i] =
-                        words.wrapping_add((first + i) * stride + ky * width * pixel);
-                }
+                *terms = RowTerms { scale, zero: zero.into(), sum: self.sums[first + i] };
+                *row = words.wrapping_add((first + i) * stride);
             }
             return;
         }
@@ -109,6 +126,12 @@ impl Activations {
             }
             done += run;
         }
+        for group in rows.chunks_exact(count) {
+            for (terms, &row) in terms.iter_mut().zip(group) {
+                // SAFETY: the words of a kernel row lie one behind the other within the band.
+                terms.sum += unsafe { kernels.sum(row, self.run()) };
+            }
+        }
     }
 }
 
@@ -124,9 +147,18 @@ impl Bands {
         Self { shape: *s, output, count: output[0].div_ceil(BAND), width, pixel, stride }
     }
 
-    /// Writes a band.
-    fn fill(&self, isa: Isa, x: &[f32], band: usize, words: &mut [u32]) -> Levels {
+    /// Whether every band is one pixel and nothing else, as those of a linear layer are.
+    fn are_pixels(&self) -> bool {
         let s = &self.shape;
+        [s.h, s.w] == [1, 1] && s.kernel == [1, 1] && s.padding == [0; 4]
+    }
+
+    /// Writes a band. Returns its levels and, of a pixel, the sum of its bytes.
+    fn fill(&self, isa: Isa, x: &[f32], band: usize, words: &mut [u32]) -> (Levels, i32) {
+        let s = &self.shape;
+        if self.are_pixels() {
+            return self.fill_pixel(isa, &x[band * s.c..][..s.c], words);
+        }
         let (picture, first) = (band / self.count, band % self.count * BAND);
         let rows = BAND.min(self.output[0] - first);
         // Lines of the padded picture, and those of them that are the picture's own.
@@ -158,7 +190,15 @@ impl Bands {
                 }
             }
         }
-        levels
+        (levels, 0)
+    }
+
+    /// Writes a band that is the pixel x.
+    fn fill_pixel(&self, isa: Isa, x: &[f32], words: &mut [u32]) -> (Levels, i32) {
+        let levels = Levels::of(isa, x);
+        let (bytes, rest) = bytes_of(words).split_at_mut(x.len());
+        rest[..4 * self.pixel - x.len()].fill(0);
+        (levels, levels.bytes(isa, x, bytes))
     }
 
     /// Writes pixels that stand for 0. What fills up the last word of a pixel is 0 in bytes: it is

@@ -40,8 +40,8 @@ impl Levels {
         Self { scale, zero: ((0.5 - low / scale) as i32 - 128).min(127) as i8 }
     }
 
-    /// Writes the bytes that stand for `x`.
-    pub fn bytes(&self, isa: Isa, x: &[f32], out: &mut [i8]) {
+    /// Writes the bytes that stand for `x`, and returns their sum.
+    pub fn bytes(&self, isa: Isa, x: &[f32], out: &mut [i8]) -> i32 {
         assert_eq!(x.len(), out.len(), "bytes");
         let (inverse, zero) = (1.0 / self.scale, i32::from(self.zero));
         match isa {
@@ -57,6 +57,14 @@ impl Levels {
 const LANES: usize = 32;
 
 per_isa! {
+    /// Pairs of bf16 as numbers, twice as many.
+    pub(super) fn widen(pairs: &[f32], out: &mut [f32]) {
+        for (pair, out) in pairs.iter().zip(out.as_chunks_mut::<2>().0) {
+            let bits = pair.to_bits();
+            *out = [f32::from_bits(bits << 16), f32::from_bits(bits & 0xffff_0000)];
+        }
+    }
+
     /// The least and the greatest of the elements and 0, and 0 or, if one is not finite, NaN.
     fn range(x: &[f32]) -> [f32; 3] {
         let smaller = |a: f32, b: f32| if b < a { b } else { a };
@@ -90,8 +98,8 @@ per_isa! {
     }
 
     /// `out[i]` = `x[i] · inverse`, rounded to the nearest whole number, ties to even, plus `zero`,
-    /// limited to a byte.
-    fn bytes(x: &[f32], out: &mut [i8], inverse: f32, zero: i32) {
+    /// limited to a byte. Returns the sum of all.
+    fn bytes(x: &[f32], out: &mut [i8], inverse: f32, zero: i32) -> i32 {
         /// Adding 1.5 · 2²³ leaves the nearest integer in the low bits of the sum.
         const ROUND: f32 = 12_582_912.0;
         let (low, high) = ((-128 - zero) as f32, (127 - zero) as f32);
@@ -101,6 +109,7 @@ per_isa! {
             let level = if level < high { level } else { high };
             *out = ((level + ROUND).to_bits() as i32).wrapping_add(zero) as i8;
         }
+        out.iter().map(|&byte| i32::from(byte)).sum()
     }
 }
 
@@ -114,7 +123,8 @@ mod tests {
         let mut results = cpu::available().map(|isa| {
             let levels = Levels::of(isa, x);
             let mut bytes = vec![99; x.len()];
-            levels.bytes(isa, x, &mut bytes);
+            let sum = levels.bytes(isa, x, &mut bytes);
+            assert_eq!(sum, bytes.iter().map(|&byte| i32::from(byte)).sum::<i32>());
             (levels, bytes)
         });
         let first = results.next().unwrap();

@@ -15,6 +15,8 @@
 
 use crate::conv2d::Conv2dShape;
 use crate::cpu::Isa;
+use crate::epilogue::{Epilogue, Nonlinearity, Writer};
+use crate::{Activations, ActivationsMut};
 
 #[cfg(test)]
 mod accuracy;
@@ -28,7 +30,7 @@ mod reference;
 mod tests;
 mod weight;
 
-use activations::Activations;
+use activations::Quantized;
 pub use weight::{Int8Weight, LONGEST};
 
 /// `out[m, n] = x[m, k] · wᵀ + bias[n]` with a weight `[n, k]`.
@@ -46,6 +48,32 @@ pub fn linear(isa: Isa, weight: &Int8Weight, x: &[f32], bias: Option<&[f32]>, ou
     let s =
         Conv2dShape { n: m, h: 1, w: 1, c: k, o: n, kernel: [1, 1], stride: 1, padding: [0; 4] };
     run(isa, weight, &s, x, bias, out);
+}
+
+/// What `epilogue` makes of `x[m, k] · wᵀ`: see [`Epilogue`].
+///
+/// # Panics
+/// If a slice has another length than its shape, the weight was not made for this nonlinearity, or
+/// this machine lacks `isa`.
+#[track_caller]
+pub(crate) fn linear_to(
+    isa: Isa,
+    weight: &Int8Weight,
+    x: Activations,
+    epilogue: &Epilogue,
+    mut out: ActivationsMut,
+    m: usize,
+) {
+    let [n, k, kh, kw] = weight.shape();
+    assert_eq!([kh, kw], [1, 1], "a linear layer with the weight of a convolution");
+    let gated = epilogue.nonlinearity == Nonlinearity::Geglu;
+    assert_eq!(weight.is_gated(), gated, "a weight made for GEGLU");
+    assert_eq!(x.elements().len(), m * x.held(k), "elements of x [{m}, {k}]");
+    let writer = Writer::new(isa, epilogue, &mut out, [m, if gated { n / 2 } else { n }]);
+    let s =
+        Conv2dShape { n: m, h: 1, w: 1, c: k, o: n, kernel: [1, 1], stride: 1, padding: [0; 4] };
+    // SAFETY: the writer was made for `m` rows and borrows the result.
+    unsafe { product::run_to(isa, weight, &Quantized::new(isa, &s, x), &writer) };
 }
 
 /// `y = conv2d(x, w) + bias`.
@@ -93,5 +121,5 @@ fn run(
     if y.is_empty() {
         return;
     }
-    product::run(isa, weight, &Activations::new(isa, s, x), bias, y);
+    product::run(isa, weight, &Quantized::new(isa, s, Activations::F32(x)), bias, y);
 }

@@ -1,8 +1,9 @@
 //! Every variant against the plain loops, to the bit.
 
 use super::*;
-use crate::cpu;
 use crate::testing::random;
+use crate::{Numbers, cpu};
+use half::{bf16, f16};
 
 pub fn conv(n: usize, [h, w]: [usize; 2], [c, o]: [usize; 2]) -> Conv2dShape {
     Conv2dShape { n, h, w, c, o, kernel: [3, 3], stride: 1, padding: [1; 4] }
@@ -46,7 +47,7 @@ pub fn lengths(s: &Conv2dShape) -> [usize; 3] {
 }
 
 pub fn weight(s: &Conv2dShape, w: &[f32]) -> Int8Weight {
-    Int8Weight::conv2d(w, [s.o, s.c, s.kernel[0], s.kernel[1]])
+    Int8Weight::conv2d(Numbers::F32(w), [s.o, s.c, s.kernel[0], s.kernel[1]])
 }
 
 fn bits(y: &[f32]) -> Vec<u32> {
@@ -90,7 +91,7 @@ fn public_functions_agree_with_the_reference() {
         reference::conv2d(&as_rows, &x, &w, Some(&bias), &mut want);
         assert_eq!(bits(&got), bits(&want));
         if s == pixels {
-            let weight = Int8Weight::linear(&w, [9, 6]);
+            let weight = Int8Weight::linear(Numbers::F32(&w), [9, 6]);
             linear(cpu::isa(), &weight, &x, Some(&bias), &mut got);
             assert_eq!(bits(&got), bits(&want));
         }
@@ -120,7 +121,7 @@ fn the_longest_sums_of_the_largest_products_fit() {
 #[test]
 #[should_panic(expected = "could overflow")]
 fn longer_sums_are_refused() {
-    Int8Weight::linear(&vec![0.0; LONGEST + 1], [1, LONGEST + 1]);
+    Int8Weight::linear(Numbers::F32(&vec![0.0; LONGEST + 1]), [1, LONGEST + 1]);
 }
 
 #[test]
@@ -176,14 +177,87 @@ fn the_same_bits_on_any_number_of_threads() {
 
 #[test]
 fn a_weight_takes_a_byte_for_each_element_and_little_more() {
-    let weight = Int8Weight::conv2d(&random(1, 320 * 320 * 9), [320, 320, 3, 3]);
+    let weight = Int8Weight::conv2d(Numbers::F32(&random(1, 320 * 320 * 9)), [320, 320, 3, 3]);
     assert_eq!(weight.bytes(), 320 * 320 * 9 + 8 * 320);
     assert_eq!(weight.shape(), [320, 320, 3, 3]);
 }
 
 #[test]
+fn sixteen_bits_give_the_bits_of_the_same_numbers() {
+    let s = conv(1, [5, 6], [7, 35]);
+    let [x, w, y] = lengths(&s);
+    let (x, halves) = (random(1, x), random(2, w).into_iter().map(f16::from_f32));
+    let halves: Vec<f16> = halves.collect();
+    let exact: Vec<f32> = halves.iter().map(|w| w.to_f32()).collect();
+    let narrow = Int8Weight::conv2d(Numbers::F16(&halves), [s.o, s.c, 3, 3]);
+    let [mut one, mut two] = [vec![7.0; y], vec![8.0; y]];
+    run(cpu::isa(), &narrow, &s, &x, None, &mut one);
+    run(cpu::isa(), &weight(&s, &exact), &s, &x, None, &mut two);
+    assert_eq!(bits(&one), bits(&two));
+}
+
+#[test]
 #[should_panic(expected = "elements of x")]
 fn a_wrong_length_is_refused() {
-    let weight = Int8Weight::linear(&[0.0; 6], [2, 3]);
+    let weight = Int8Weight::linear(Numbers::F32(&[0.0; 6]), [2, 3]);
     linear(cpu::isa(), &weight, &[0.0; 7], None, &mut [0.0; 4]);
+}
+
+/// What comes after the sums is what it would be after the layer.
+#[test]
+fn epilogues_follow_the_sums() {
+    for [m, k, n] in [[1, 5, 2], [15, 64, 34], [29, 71, 64], [3, 0, 4], [0, 3, 4]] {
+        let x = random(1, m * k);
+        let (w, bias) = (random(2, n * k), random(3, n));
+        for isa in cpu::available() {
+            let mut plain = vec![7.0; m * n];
+            if k > 0 {
+                run(
+                    isa,
+                    &weight(&rows([m, k, n]), &w),
+                    &rows([m, k, n]),
+                    &x,
+                    Some(&bias),
+                    &mut plain,
+                );
+            } else {
+                plain.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(&bias));
+            }
+            let of = |nonlinearity, x: Activations, residual: Option<&[f32]>| {
+                let gated = nonlinearity == Nonlinearity::Geglu;
+                let wide = if gated { n / 2 } else { n };
+                let weight = match gated {
+                    true => Int8Weight::gated(Numbers::F32(&w), [n, k]),
+                    false => Int8Weight::linear(Numbers::F32(&w), [n, k]),
+                };
+                let mut y = vec![9.0; m * wide];
+                let epilogue = Epilogue { bias: Some(&bias), nonlinearity, residual };
+                linear_to(isa, &weight, x, &epilogue, ActivationsMut::F32(&mut y), m);
+                y
+            };
+            let f32s = Activations::F32(&x);
+            assert_eq!(bits(&of(Nonlinearity::None, f32s, None)), bits(&plain), "{isa:?}");
+            let added = of(Nonlinearity::None, f32s, Some(&plain));
+            assert_eq!(added, plain.iter().map(|y| y + y).collect::<Vec<_>>());
+            let gated = of(Nonlinearity::Geglu, f32s, None);
+            for (y, plain) in gated.chunks(n / 2).zip(plain.chunks(n)) {
+                for (j, y) in y.iter().enumerate() {
+                    let want = plain[j] * crate::math::gelu(plain[n / 2 + j]);
+                    assert!((y - want).abs() <= 1e-6 * want.abs().max(1e-3), "{isa:?} {y} {want}");
+                }
+            }
+            // Rounded activations are their numbers.
+            let held = k.div_ceil(2);
+            let mut pairs = vec![0.0; m * held];
+            let mut numbers = x.clone();
+            for (i, number) in numbers.iter_mut().enumerate() {
+                *number = bf16::from_f32(*number).to_f32();
+                let (pair, half) = (&mut pairs[i / k * held + i % k / 2], i % k % 2);
+                *pair = f32::from_bits(f32::to_bits(*pair) | number.to_bits() >> (16 * (1 - half)));
+            }
+            let rounded = of(Nonlinearity::None, Activations::Bf16(&pairs), None);
+            let want = of(Nonlinearity::None, Activations::F32(&numbers), None);
+            assert_eq!(bits(&rounded), bits(&want), "{isa:?}");
+        }
+    }
 }

@@ -70,11 +70,11 @@ struct Columns {
 }
 
 /// # Safety
-/// `t` has more than `first` columns.
+/// `first` is within the panel; columns beyond those of `t` are masked.
 #[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn columns(t: &Tile, first: usize) -> Columns {
-    let left = t.cols - first;
+    let left = t.cols.saturating_sub(first);
     let mask = if left >= LANES { !0 } else { (1 << left) - 1 };
     // SAFETY: a panel's sums and scales are there whole; what is read of the bias is masked.
     unsafe {
@@ -84,7 +84,7 @@ unsafe fn columns(t: &Tile, first: usize) -> Columns {
             bias: if t.bias.is_null() {
                 _mm512_setzero_ps()
             } else {
-                _mm512_maskz_loadu_ps(mask, t.bias.add(first))
+                _mm512_maskz_loadu_ps(mask, t.bias.wrapping_add(first))
             },
             mask,
         }

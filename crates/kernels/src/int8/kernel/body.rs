@@ -1,18 +1,22 @@
 //! The loop of the kernels, as a macro over what the including file calls a vector.
 //!
 //! The file defines `LANES`, the vector of i32 `V` with `zero`, operands from the `left` and the
-//! `right` with their `dot`, what `columns` share that `finish` uses, and a `fetch` into the cache. A macro rather than a trait, because
-//! functions with a target feature inline only into functions that have the feature too.
+//! `right` with their `dot`, what `columns` share that `finish` uses, and a `fetch` into the cache.
+//! A macro rather than a trait, because functions with a target feature inline only into functions
+//! that have the feature too.
 
-/// Defines `rows` for tiles of `MR` rows and `NV` vectors, and the table of kernels for the listed
+/// Defines `rows` for tiles of `MR` rows and two vectors, and the table of kernels for the listed
 /// numbers of rows.
 macro_rules! int8_kernels {
     ([$($mr:literal),*] $(, #[$attribute:meta])?) => {
+        /// Vectors of a tile.
+        const NV: usize = 2;
+
         /// # Safety
         /// The machine has this file's instruction set; `t` describes readable and writable memory
-        /// for `MR` rows and more than `(NV - 1) · LANES` columns unless `NV` is 1.
+        /// for `MR` rows, and has more than `first` columns.
         $(#[$attribute])?
-        unsafe fn tile<const MR: usize, const NV: usize>(t: &super::Tile, first: usize) {
+        unsafe fn tile<const MR: usize>(t: &super::Tile, first: usize) {
             // SAFETY: every address is one that the caller vouches for; `finish` keeps to the
             // columns that are to be written.
             unsafe {
@@ -65,25 +69,19 @@ macro_rules! int8_kernels {
         }
 
         /// # Safety
-        /// As for `tile`, for all columns of the tile, of which there are more than half a panel
-        /// if `HALVES` is 2.
+        /// As for `tile`, for all columns of `t`.
         $(#[$attribute])?
-        unsafe fn rows<const MR: usize, const HALVES: usize>(t: &super::Tile) {
-            // SAFETY: given.
-            unsafe {
-                if LANES == super::PANEL / 2 {
-                    return tile::<MR, HALVES>(t, 0);
-                }
-                for first in (0..t.cols).step_by(2 * LANES) {
-                    tile::<MR, 2>(t, first);
-                }
+        unsafe fn rows<const MR: usize>(t: &super::Tile) {
+            for first in (0..t.cols).step_by(NV * LANES) {
+                // SAFETY: given.
+                unsafe { tile::<MR>(t, first) };
             }
         }
 
         /// The kernels of this file.
         pub(super) static KERNELS: super::Kernels = super::Kernels {
             mr: [$($mr),*].len(),
-            rows: &[$([rows::<$mr, 1>, rows::<$mr, 2>]),*],
+            rows: &[$(rows::<$mr>),*],
             sum,
         };
     };

@@ -74,8 +74,8 @@ type RowsFn = unsafe fn(&Tile);
 pub(super) struct Kernels {
     /// Most rows of a tile.
     pub mr: usize,
-    /// By rows less one, and by halves of a panel less one.
-    rows: &'static [[RowsFn; 2]],
+    /// By rows less one.
+    rows: &'static [RowsFn],
     /// The sum of the signed bytes in so many words.
     sum: unsafe fn(*const u32, usize) -> i32,
 }
@@ -103,9 +103,8 @@ impl Kernels {
     /// `mr` is at most [`Kernels::mr`], and everything `tile` says of its pointers holds.
     #[inline]
     pub unsafe fn rows(&self, mr: usize, tile: &Tile) {
-        let kernel = self.rows[mr - 1][(tile.cols - 1) / (PANEL / 2)];
         // SAFETY: passed on to the caller.
-        unsafe { kernel(tile) }
+        unsafe { self.rows[mr - 1](tile) }
     }
 
     /// The sum of the signed bytes in `count` words.

@@ -42,10 +42,12 @@ pub(super) fn range(x: &[f32]) -> [f32; 3] {
 }
 
 /// `out[i]` = `x[i] · inverse`, rounded to the nearest whole number, ties to even, plus `zero`,
-/// limited to a byte.
+/// limited to a byte. Returns the sum of all.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn bytes(x: &[f32], out: &mut [i8], inverse: f32, zero: i32) {
+pub(super) fn bytes(x: &[f32], out: &mut [i8], inverse: f32, zero: i32) -> i32 {
     assert_eq!(x.len(), out.len());
+    let (len, offset) = (out.len() as i64, _mm512_set1_epi8(-128));
+    let mut sums = _mm512_setzero_si512();
     let (inverse, zero) = (_mm512_set1_ps(inverse), _mm512_set1_epi16(zero as i16));
     // Packing works within quarters of vectors: this puts the results of four vectors in order.
     let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -65,5 +67,9 @@ pub(super) fn bytes(x: &[f32], out: &mut [i8], inverse: f32, zero: i32) {
         let mask = if out.len() == 64 { !0 } else { (1 << out.len()) - 1 };
         // SAFETY: the mask has as many bits as `out` elements.
         unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr(), mask, packed) };
+        // The instruction that adds bytes takes them unsigned.
+        let unsigned = _mm512_maskz_mov_epi8(mask, _mm512_xor_si512(packed, offset));
+        sums = _mm512_add_epi64(sums, _mm512_sad_epu8(unsigned, _mm512_setzero_si512()));
     }
+    (_mm512_reduce_add_epi64(sums) - 128 * len) as i32
 }
