@@ -8,6 +8,7 @@ mod check;
 mod check_model;
 mod data;
 mod dtype;
+mod elsewhere;
 mod fidelity;
 mod less_work;
 mod speed;
@@ -33,6 +34,8 @@ enum Task {
     CheckModel(check_model::Args),
     /// Build a data set from pinned packages.
     Data(data::Args),
+    /// Test the kernels under Miri, or for another chip in an emulator.
+    Elsewhere(elsewhere::Args),
     /// Compare a full-size model with what diffusers says of it.
     Fidelity(fidelity::Args),
     /// Measure what each way to do less work costs and saves.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Check(args) => check::run(args),
         Task::CheckModel(args) => check_model::run(args),
         Task::Data(args) => data::run(args),
+        Task::Elsewhere(args) => elsewhere::run(args),
         Task::Fidelity(args) => fidelity::run(args),
         Task::LessWork(args) => less_work::run(args),
         Task::Speed(args) => speed::run(args),

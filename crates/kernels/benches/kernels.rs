@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p aquatint-kernels [-- FILTER]`. Prints the best and the median of several calls,
 //! because other load on the machine only ever slows a call down, and the share of the peak of as
-//! many Zen 4 cores as there are threads (113 GFLOP/s each in f32, twice that in bf16). Winograd
+//! many Zen 4 cores as there are threads (113 GFLOP/s each in f32, which AVX2 reaches too, twice that
+//! in bf16). With `--avx2`, nothing better than that is used. Winograd
 //! convolutions are credited with the operations of the direct sum, so they can exceed the peak.
 #![allow(clippy::print_stdout)]
 
@@ -11,6 +12,7 @@ use aquatint_kernels::conv2d::{
     self, Activation, Conv2dShape, Fusion, Tile, WinogradWeight, conv2d_winograd,
     conv2d_winograd_fused,
 };
+use aquatint_kernels::cpu::{self, Isa};
 use aquatint_kernels::gemm;
 use std::time::{Duration, Instant};
 
@@ -118,6 +120,10 @@ fn winograd([n, size, c, o]: [usize; 4]) {
 }
 
 fn main() {
+    let has = |flag: &str| std::env::args().any(|a| a == flag);
+    if has("--avx2") && !cpu::limit(Isa::Avx2) {
+        panic!("the limit comes too late");
+    }
     for shape in [
         [1, 64, 320, 320],
         [2, 64, 640, 320],

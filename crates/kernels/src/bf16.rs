@@ -2,7 +2,8 @@
 //!
 //! The half with the lower address, the first of a pair, is the lower half of the word.
 
-use crate::cpu::Isa;
+use crate::cpu::{self, Isa};
+use crate::math::per_isa;
 
 /// `x` rounded to the nearest bf16, ties to even, as 16 bits.
 #[inline(always)]
@@ -15,8 +16,14 @@ pub(crate) fn round(x: f32) -> u32 {
 
 /// `x[i]` rounded to bf16, still as f32.
 pub(crate) fn round_in_place(x: &mut [f32]) {
-    for x in x {
-        *x = f32::from_bits(round(*x) << 16);
+    round_slice(cpu::isa(), x);
+}
+
+per_isa! {
+    fn round_slice(x: &mut [f32]) {
+        for x in x {
+            *x = f32::from_bits(round(*x) << 16);
+        }
     }
 }
 
@@ -184,7 +191,6 @@ mod avx512 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu;
     use crate::testing::random as values;
 
     #[test]

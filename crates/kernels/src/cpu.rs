@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// Plain Rust, any machine.
     Portable,
+    /// What every 64-bit Arm has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     /// AVX2 with FMA (x86-64 since 2013).
     Avx2,
     /// AVX-512 F, BW, DQ, VL.
@@ -15,11 +18,22 @@ pub enum Isa {
     Avx512Bf16,
 }
 
-/// The best instruction set of this machine.
+/// The instruction set that kernels use: the best of this machine, unless [`limit`] said otherwise.
 pub fn isa() -> Isa {
-    static ISA: OnceLock<Isa> = OnceLock::new();
+    #[cfg(test)]
+    if let Some(isa) = crate::testing::isa_of_this_thread() {
+        return isa;
+    }
     *ISA.get_or_init(detect)
 }
+
+/// Lets kernels use nothing better than `most`, to measure what a lesser machine would do. Whether
+/// it had an effect: it has none once a kernel has run.
+pub fn limit(most: Isa) -> bool {
+    ISA.set(detect().min(most)).is_ok()
+}
+
+static ISA: OnceLock<Isa> = OnceLock::new();
 
 /// Whether this machine has `vpdpbusd` on 512 bits (AVX-512 VNNI), products of bytes.
 pub fn has_vnni() -> bool {
@@ -29,9 +43,34 @@ pub fn has_vnni() -> bool {
     false
 }
 
+/// Whether this machine has `vpdpbusd` on 256 bits without AVX-512 (AVX-VNNI).
+pub fn has_avx_vnni() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return isa() >= Isa::Avx2 && is_x86_feature_detected!("avxvnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// Whether this machine has `sdot`, the Arm product of bytes.
+pub fn has_dotprod() -> bool {
+    #[cfg(target_arch = "aarch64")]
+    return isa() >= Isa::Neon && std::arch::is_aarch64_feature_detected!("dotprod");
+    #[cfg(not(target_arch = "aarch64"))]
+    false
+}
+
 /// Every instruction set this machine can run, for tests that compare all variants.
 pub fn available() -> impl Iterator<Item = Isa> {
-    [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16].into_iter().filter(|&i| i <= isa())
+    [
+        Isa::Portable,
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon,
+        Isa::Avx2,
+        Isa::Avx512,
+        Isa::Avx512Bf16,
+    ]
+    .into_iter()
+    .filter(|&i| i <= isa())
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -50,7 +89,13 @@ fn detect() -> Isa {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+fn detect() -> Isa {
+    // Miri knows none of its instructions.
+    if cfg!(miri) { Isa::Portable } else { Isa::Neon }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn detect() -> Isa {
     Isa::Portable
 }

@@ -128,6 +128,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Brings what [`Writer::tile`] will read and write into the cache meanwhile.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     pub fn prefetch(&self, row: usize, rows: usize, panel: usize, nr: usize) {
         #[cfg(target_arch = "x86_64")]
         if self.isa >= Isa::Avx512 {

@@ -12,6 +12,8 @@
 #![allow(unsafe_code)]
 
 mod activations;
+#[cfg(all(test, not(miri)))]
+mod adversarial;
 pub mod attention;
 mod bf16;
 pub mod conv2d;
@@ -28,9 +30,13 @@ mod math;
 mod microkernel;
 mod numbers;
 pub mod optimizer;
+#[cfg(test)]
+mod oracle;
 pub mod parallel;
 pub mod reduce;
 mod scratch;
+#[cfg(test)]
+mod small_shapes;
 #[cfg(test)]
 mod testing;
 pub mod upsample;

@@ -74,7 +74,9 @@ pub fn l2_normalize(x: &[f32], out: &mut [f32], norms: &mut [f32], [rows, cols]:
     check_rows([x.len(), out.len()], norms.len(), [rows, cols]);
     let rows = x.par_chunks_exact(cols).zip(out.par_chunks_exact_mut(cols)).zip(norms);
     rows.for_each(|((x, out), norm)| {
-        *norm = (dot(x, x).sqrt() as f32).max(SHORTEST);
+        let length = dot(x, x).sqrt() as f32;
+        // A comparison that lets NaN through, which `max` would not.
+        *norm = if length < SHORTEST { SHORTEST } else { length };
         for (out, &x) in out.iter_mut().zip(x) {
             *out = x / *norm;
         }

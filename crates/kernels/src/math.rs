@@ -147,7 +147,9 @@ pub fn silu(x: f32) -> f32 {
 #[inline(always)]
 pub fn silu_slope(x: f32) -> f32 {
     let s = sigmoid(x);
-    s * (1.0 + x * (1.0 - s))
+    // s is 0 or 1 long before x is infinite; the limit keeps ∞ · 0 out.
+    let z = if x.abs() > 128.0 { 128.0f32.copysign(x) } else { x };
+    s * (1.0 + z * (1.0 - s))
 }
 
 /// `Φ(x)`, the distribution function of the standard normal: absolute error below 2e-7.
@@ -262,6 +264,7 @@ mod tests {
         assert_eq!((sigmoid(inf), sigmoid(-inf)), (1.0, 0.0));
         assert_eq!((silu(inf), silu(-200.0), silu(1e30)), (inf, -0.0, 1e30));
         assert_eq!((silu_slope(200.0), silu_slope(-200.0)), (1.0, 0.0));
+        assert_eq!((silu_slope(inf), silu_slope(-inf)), (1.0, 0.0));
         assert_eq!((gelu(inf), gelu(-1e30), gelu(1e30)), (inf, -0.0, 1e30));
         assert_eq!((gelu_slope(inf), gelu_slope(-inf), gelu_slope(1e30)), (1.0, 0.0, 1.0));
         for f in [exp, erf, tanh, sigmoid, silu, silu_slope, gelu, gelu_slope] {

@@ -4,6 +4,9 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use std::ops::Range;
 
+use crate::cpu;
+use crate::math::per_isa;
+
 /// Weights as a file has them.
 #[derive(Clone, Copy, Debug)]
 pub enum Numbers<'a> {
@@ -38,7 +41,19 @@ impl Numbers<'_> {
         match self {
             Self::F32(x) => out.copy_from_slice(&x[range]),
             Self::F16(x) => x[range].convert_to_f32_slice(out),
-            Self::Bf16(x) => x[range].convert_to_f32_slice(out),
+            Self::Bf16(x) => {
+                assert_eq!(range.len(), out.len(), "numbers to widen");
+                widen_bf16(cpu::isa(), x[range].reinterpret_cast(), out);
+            }
+        }
+    }
+}
+
+per_isa! {
+    /// Numbers with these upper halves.
+    fn widen_bf16(x: &[u16], out: &mut [f32]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = f32::from_bits(u32::from(x) << 16);
         }
     }
 }

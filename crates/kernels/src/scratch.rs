@@ -7,6 +7,9 @@ use rayon::prelude::*;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(test)]
+use crate::testing::fenced::{Fenced, side_of_this_thread};
+
 /// One cache line: gives the buffers their alignment.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -24,22 +27,50 @@ static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 pub(crate) struct Lines {
     lines: Vec<Line>,
     len: usize,
+    /// Takes the place of `lines` in tests that look for accesses outside of buffers.
+    #[cfg(test)]
+    fenced: Option<Fenced<u32>>,
 }
 
 impl Lines {
     /// `len` zeros, to be kept: what is dropped is freed.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line([0; 16]); len.div_ceil(16)], len }
+        #[cfg(test)]
+        if let Some(side) = side_of_this_thread() {
+            return Self {
+                fenced: Some(Fenced::new(side, &vec![0; len])),
+                ..Self::new(vec![], len)
+            };
+        }
+        Self::new(vec![Line([0; 16]); len.div_ceil(16)], len)
+    }
+
+    /// The first `len` words of `lines`.
+    fn new(lines: Vec<Line>, len: usize) -> Self {
+        Self {
+            lines,
+            len,
+            #[cfg(test)]
+            fenced: None,
+        }
     }
 
     /// The words.
     pub fn words(&self) -> &[u32] {
+        #[cfg(test)]
+        if let Some(words) = &self.fenced {
+            return words;
+        }
         // SAFETY: `Line` is 16 words without padding, and `len` words fit in the lines.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 
     /// The words, to write.
     pub fn words_mut(&mut self) -> &mut [u32] {
+        #[cfg(test)]
+        if let Some(words) = &mut self.fenced {
+            return words;
+        }
         // SAFETY: as for `words`, and the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
@@ -53,9 +84,7 @@ impl Lines {
 
     /// The words as f32, to write.
     pub fn floats_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as for `words_mut`; u32 and f32 have one size and alignment, and every bit
-        // pattern is an f32.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        as_floats(self.words_mut())
     }
 }
 
@@ -65,6 +94,11 @@ pub(crate) struct Scratch(Lines);
 impl Scratch {
     /// A buffer of `len` words with unspecified contents.
     pub fn take(len: usize) -> Self {
+        #[cfg(test)]
+        if let Some(side) = side_of_this_thread() {
+            let fenced = Some(Fenced::filled(side, len));
+            return Self(Lines { fenced, ..Lines::new(vec![], len) });
+        }
         let needed = len.div_ceil(16);
         let mut lines = {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +118,7 @@ impl Scratch {
         if lines.len() < needed {
             lines = vec![Line([0; 16]); needed.next_power_of_two().min(needed + (1 << 16))];
         }
-        Self(Lines { lines, len })
+        Self(Lines::new(lines, len))
     }
 }
 
@@ -122,6 +156,9 @@ pub(crate) fn as_words_mut(floats: &mut [f32]) -> &mut [u32] {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.0.lines.is_empty() {
+            return;
+        }
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         let kept: usize = pool.iter().map(Vec::len).sum();
         if pool.len() < KEPT && kept + self.0.lines.len() <= MOST {

@@ -1,5 +1,11 @@
 //! What the tests of all kernels share.
 
+pub mod fenced;
+
+use std::cell::Cell;
+
+use crate::cpu::{self, Isa};
+
 /// `n` numbers in [-1, 1) that depend on `seed` and the position alone (SplitMix64).
 pub fn random(seed: u64, n: usize) -> Vec<f32> {
     (0..n as u64)
@@ -70,5 +76,24 @@ pub fn assert_gradient(x: &[f64], gradient: &[f32], tolerance: f64, f: impl Fn(&
             (got - want).abs() <= tolerance * (1.0 + want.abs()),
             "slope {i}: {got}, not {want}"
         );
+    }
+}
+
+thread_local! {
+    static ISA: Cell<Option<Isa>> = const { Cell::new(None) };
+}
+
+/// The instruction set that [`crate::cpu::isa`] gives on this thread, if it is not the best.
+pub fn isa_of_this_thread() -> Option<Isa> {
+    ISA.get()
+}
+
+/// Calls `f` for every instruction set of this machine, on a thread that has no better one and does
+/// all the work.
+pub fn on_every_isa(f: impl Fn(Isa) + Sync) {
+    for isa in cpu::available() {
+        let start = move |_| ISA.set(Some(isa));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).start_handler(start).build();
+        pool.unwrap().install(|| f(isa));
     }
 }

@@ -38,6 +38,7 @@ pub(super) struct KeyBlocks {
     /// Keys in a block, all tiles whole; the last block may have fewer.
     pub keys: usize,
     /// Whether scores become probabilities in registers.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub fused: bool,
 }
 

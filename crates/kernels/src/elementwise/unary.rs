@@ -85,8 +85,7 @@ fn gelu_grad(x: f32, dy: f32) -> f32 {
 
 #[inline(always)]
 fn quick_gelu_grad(x: f32, dy: f32) -> f32 {
-    let s = math::sigmoid(1.702 * x);
-    dy * (s * (1.0 + 1.702 * x * (1.0 - s)))
+    dy * math::silu_slope(1.702 * x)
 }
 
 #[inline(always)]
@@ -96,7 +95,8 @@ fn exp_grad(x: f32, dy: f32) -> f32 {
 
 #[inline(always)]
 fn abs_grad(x: f32, dy: f32) -> f32 {
-    if x == 0.0 { 0.0 } else { dy * 1f32.copysign(x) }
+    let slope = if x.is_nan() { x } else { 1f32.copysign(x) };
+    if x == 0.0 { 0.0 } else { dy * slope }
 }
 
 #[inline(always)]

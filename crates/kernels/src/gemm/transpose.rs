@@ -3,6 +3,7 @@
 use crate::cpu::Isa;
 
 /// Rows and columns of the block that the vector variant transposes in registers.
+#[cfg(target_arch = "x86_64")]
 const BLOCK: usize = 16;
 
 /// Writes column `l` of `src` as row `place(l)` of `dst`: `dst[place(l) · dst_stride + i] =

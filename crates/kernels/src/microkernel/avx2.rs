@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 type V = __m256;
-type Mask = __m256i;
+/// How many lanes count. Not a vector: the loops have none to spare, and few tiles need one.
+type Mask = usize;
 
 const LANES: usize = 8;
 
@@ -19,30 +20,42 @@ fn splat(x: f32) -> V {
     _mm256_set1_ps(x)
 }
 
-/// Ones in the first `count` lanes, or all.
+fn mask(count: usize) -> Mask {
+    count.min(LANES)
+}
+
+/// Ones in the first `count` lanes.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn mask(count: usize) -> Mask {
+fn ones(count: usize) -> __m256i {
     let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(LANES) as i32), lanes)
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
 }
 
 /// # Safety
-/// The lanes of `mask` are readable.
+/// `mask` elements are readable.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn load(mask: Mask, from: *const f32) -> V {
-    // SAFETY: lanes outside the mask are not read.
-    unsafe { _mm256_maskload_ps(from, mask) }
+    // SAFETY: all lanes are readable, or those that are not are not read.
+    unsafe {
+        if mask == LANES { _mm256_loadu_ps(from) } else { _mm256_maskload_ps(from, ones(mask)) }
+    }
 }
 
 /// # Safety
-/// The lanes of `mask` are writable.
+/// `mask` elements are writable.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn store(mask: Mask, to: *mut f32, x: V) {
-    // SAFETY: lanes outside the mask are not written.
-    unsafe { _mm256_maskstore_ps(to, mask, x) }
+    // SAFETY: all lanes are writable, or those that are not are not written.
+    unsafe {
+        if mask == LANES {
+            _mm256_storeu_ps(to, x);
+        } else {
+            _mm256_maskstore_ps(to, ones(mask), x);
+        }
+    }
 }
 
 /// `sum` and the product of `b` with word `at` from `a` on.

@@ -19,6 +19,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512_bf16;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 /// One tile of `out[i, j] = scale · Σ_tap Σ_l rows[tap, i][l] · b[tap, l, j] + bias[j]`.
@@ -116,6 +118,10 @@ impl Kernels {
             (Isa::Avx512Bf16 | Isa::Avx512, _) => return &avx512::KERNELS,
             (Isa::Avx2, _) => return &avx2::KERNELS,
             (Isa::Portable, _) => {}
+        }
+        #[cfg(target_arch = "aarch64")]
+        if isa == Isa::Neon {
+            return &neon::KERNELS;
         }
         let _ = (isa, precision);
         &portable::KERNELS

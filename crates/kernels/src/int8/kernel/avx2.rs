@@ -4,13 +4,13 @@
 use super::{RowTerms, Tile};
 use std::arch::x86_64::*;
 
-type V = __m256i;
+pub(super) type V = __m256i;
 
-const LANES: usize = 8;
+pub(super) const LANES: usize = 8;
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn zero() -> V {
+pub(super) fn zero() -> V {
     _mm256_setzero_si256()
 }
 
@@ -49,14 +49,14 @@ fn dot(a: [V; 2], b: [V; 2], sum: V) -> V {
 
 /// Asks for a result's cache line while there is much to compute until it is written.
 #[inline]
-fn fetch(out: *const f32) {
+pub(super) fn fetch(out: *const f32) {
     // SAFETY: any address may be prefetched, and every x86-64 has the instruction or ignores it.
     unsafe { _mm_prefetch::<_MM_HINT_ET0>(out.cast()) };
 }
 
 /// What the results of 8 columns are made with.
 #[derive(Clone, Copy)]
-struct Columns {
+pub(super) struct Columns {
     sums: V,
     scales: __m256,
     bias: __m256,
@@ -67,7 +67,7 @@ struct Columns {
 /// `first` is within the panel; columns beyond those of `t` are masked.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn columns(t: &Tile, first: usize) -> Columns {
+pub(super) unsafe fn columns(t: &Tile, first: usize) -> Columns {
     let left = t.cols.saturating_sub(first).min(LANES) as i32;
     let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     let mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(left), lanes);
@@ -92,7 +92,7 @@ unsafe fn columns(t: &Tile, first: usize) -> Columns {
 /// As many elements from `out` on are writable as `c` has columns.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn finish(c: &Columns, terms: &RowTerms, sum: V, out: *mut f32) {
+pub(super) unsafe fn finish(c: &Columns, terms: &RowTerms, sum: V, out: *mut f32) {
     let zeros = _mm256_mullo_epi32(c.sums, _mm256_set1_epi32(terms.zero));
     let sum = _mm256_add_epi32(_mm256_sub_epi32(sum, zeros), _mm256_set1_epi32(terms.shift()));
     let y = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(terms.scale));
@@ -104,7 +104,7 @@ unsafe fn finish(c: &Columns, terms: &RowTerms, sum: V, out: *mut f32) {
 /// # Safety
 /// `count` words are readable.
 #[target_feature(enable = "avx2")]
-unsafe fn sum(words: *const u32, count: usize) -> i32 {
+pub(super) unsafe fn sum(words: *const u32, count: usize) -> i32 {
     // SAFETY: given; plain loops, which the compiler turns into AVX2.
     unsafe { super::portable::sum(words, count) }
 }

@@ -13,7 +13,14 @@ mod body;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512_vnni;
+#[cfg(target_arch = "x86_64")]
+#[macro_use]
+mod avx_vnni;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
+#[cfg(test)]
+mod tests;
 
 /// Columns of a packed panel, and of a tile.
 pub(super) const PANEL: usize = 32;
@@ -90,8 +97,15 @@ impl Kernels {
         #[cfg(target_arch = "x86_64")]
         match isa {
             Isa::Avx512 | Isa::Avx512Bf16 if cpu::has_vnni() => return &avx512_vnni::KERNELS,
+            Isa::Avx512 | Isa::Avx512Bf16 | Isa::Avx2 if cpu::has_avx_vnni() => {
+                return &avx_vnni::KERNELS;
+            }
             Isa::Avx512 | Isa::Avx512Bf16 | Isa::Avx2 => return &avx2::KERNELS,
             Isa::Portable => {}
+        }
+        #[cfg(target_arch = "aarch64")]
+        if isa == Isa::Neon && cpu::has_dotprod() {
+            return &neon::KERNELS;
         }
         let _ = isa;
         &portable::KERNELS
