@@ -10,6 +10,7 @@ mod data;
 mod dtype;
 mod elsewhere;
 mod fidelity;
+mod kernels;
 mod less_work;
 mod speed;
 mod tidy;
@@ -40,6 +41,8 @@ enum Task {
     Fidelity(fidelity::Args),
     /// Measure what each way to do less work costs and saves.
     LessWork(less_work::Args),
+    /// Write the table of how fast each layer of Stable Diffusion 1.5 is.
+    Kernels(kernels::Args),
     /// Time passes of a full-size model, one for each line read: for tools/bench/peers.py.
     Speed(speed::Args),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Elsewhere(args) => elsewhere::run(args),
         Task::Fidelity(args) => fidelity::run(args),
         Task::LessWork(args) => less_work::run(args),
+        Task::Kernels(args) => kernels::run(args),
         Task::Speed(args) => speed::run(args),
     };
     match result {

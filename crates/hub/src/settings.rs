@@ -1,7 +1,6 @@
 //! What the environment says, with the names and the defaults of the Python tools.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
+use crate::token::Token;
 use crate::url::Url;
 use crate::{Cache, HubError};
 
@@ -52,34 +52,6 @@ impl Default for Patience {
             connect: Duration::from_secs(15),
             read: Duration::from_secs(30),
         }
-    }
-}
-
-/// A secret that opens models to their owner's friends. It is never shown.
-#[derive(Clone)]
-pub struct Token(String);
-
-impl Token {
-    /// Takes the token, without the blanks and newlines around it; `None` if nothing is left.
-    ///
-    /// # Errors
-    /// [`HubError::MalformedToken`] if it could not be sent.
-    pub fn new(text: &str) -> Result<Option<Self>, HubError> {
-        let text = text.trim();
-        if !text.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(HubError::MalformedToken);
-        }
-        Ok((!text.is_empty()).then(|| Self(text.into())))
-    }
-
-    pub(crate) fn header(&self) -> String {
-        format!("Bearer {}", self.0)
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
     }
 }
 

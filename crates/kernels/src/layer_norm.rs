@@ -6,7 +6,7 @@ use crate::lanes;
 use crate::math::per_isa;
 use crate::reduce::add_up_rows;
 use crate::scratch::{Scratch, as_words_mut};
-use crate::{Precision, has_pairs};
+use crate::{Precision, has_pairs, watch};
 use rayon::prelude::*;
 
 /// Elements of the rows that one task handles.
@@ -28,6 +28,7 @@ pub fn layer_norm(
     shape: [usize; 2],
 ) {
     check(shape, &[x.len(), out.len()], &[weight.len(), bias.len()], stats.len());
+    let _call = watch::elements("layer norm", shape, 2 * out.len());
     layer_norm_on(isa(), x, weight, bias, eps, out, stats, shape);
 }
 
@@ -47,6 +48,7 @@ pub fn layer_norm_rounded(
 ) {
     assert!(has_pairs(Precision::Bf16) && cols.is_multiple_of(2), "pairs in rows of {cols}");
     check(shape, &[x.len(), 2 * out.len()], &[weight.len(), bias.len()], 2 * rows);
+    let _call = watch::elements("layer norm, rounded", shape, x.len() + out.len());
     let isa = isa();
     let rows = (BLOCK / cols).max(1);
     out.par_chunks_mut(rows * cols / 2).zip(x.par_chunks(rows * cols)).for_each(|(out, x)| {

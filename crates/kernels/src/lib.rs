@@ -33,6 +33,7 @@ pub mod optimizer;
 #[cfg(test)]
 mod oracle;
 pub mod parallel;
+pub mod peak;
 pub mod reduce;
 mod scratch;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod small_shapes;
 #[cfg(test)]
 mod testing;
 pub mod upsample;
+pub mod watch;
 mod weight;
 
 pub use activations::{Activations, ActivationsMut, has_pairs, widen};

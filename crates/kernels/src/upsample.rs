@@ -3,6 +3,7 @@
 use crate::cpu::isa;
 use crate::math::per_isa;
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
+use crate::watch;
 
 /// x `[n, h, w, c]` to out `[n, 2h, 2w, c]`: each pixel becomes four.
 #[track_caller]
@@ -12,6 +13,7 @@ pub fn upsample_nearest2(x: &[f32], out: &mut [f32], [n, h, w, c]: [usize; 4]) {
     if all == 0 {
         return;
     }
+    let _call = watch::elements("upsample", [n, h, w, c], 5 * all);
     // One row of x makes two rows of out, which lie one after the other.
     let together = (ELEMENTWISE_CHUNK / (4 * w * c)).max(1);
     parallel::chunks(out, together * 4 * w * c, |task, out| {

@@ -3,14 +3,14 @@
 use aquatint_models::UNet2DConditionModel;
 use aquatint_nn::ModuleExt;
 
-/// Asks for 8 bits in those layers of a U-Net that bear it.
+/// Asks for 8 bits in those layers of a U-Net that bear it, before it is filled.
 ///
 /// The blocks, which are nearly all of the work, do. What stays as it is: the layers that lead from
 /// the latents and back to them; all that is said once for the whole picture, the time before all;
 /// and what reads the context, whose few large channels would take the levels away from the others.
 /// They are less than a hundredth of the work. So do text encoders, which run once, and
 /// autoencoders, whose convolutions Winograd's algorithm computes faster.
-pub(crate) fn choose(unet: &mut UNet2DConditionModel) {
+pub fn choose(unet: &mut UNet2DConditionModel) {
     for (name, parameter) in unet.named_parameters_mut() {
         if bears(&name) {
             parameter.set_int8();

@@ -45,6 +45,8 @@ pub use config::ModelConfig;
 pub use contact_sheet::{contact_sheet, square_columns};
 pub use convert::{Conversion, ConvertError, ConvertOptions};
 pub use error::ModelError;
+pub use int8::choose as choose_int8;
+pub use parts::fill;
 pub use picture::Picture;
 pub use prompt::{Encoded, PromptEmbeds, encode, encode_prompt};
 pub use request::{GenerateRequest, RequestError};

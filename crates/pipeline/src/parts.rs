@@ -108,8 +108,11 @@ const ENDINGS: [&str; 8] = [
 ];
 
 /// Gives the parameters of `module`, one after the other, the values that `get` has for a name and
-/// a shape.
-pub(crate) fn fill<E>(
+/// a shape, as the options want them to be kept.
+///
+/// # Errors
+/// Those of `get`.
+pub fn fill<E>(
     module: &mut impl Module,
     options: &LoadOptions,
     mut get: impl FnMut(&str, &[usize]) -> Result<Tensor, E>,

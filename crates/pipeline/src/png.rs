@@ -6,6 +6,7 @@ use std::io::{self, Cursor};
 use std::path::Path;
 
 use aquatint_checkpoint::atomic;
+use png::Transformations;
 
 use crate::Picture;
 
@@ -65,16 +66,10 @@ pub fn save(
 pub fn decode(bytes: &[u8]) -> io::Result<(Picture, BTreeMap<String, String>)> {
     let invalid = |reason: Cow<'static, str>| io::Error::new(io::ErrorKind::InvalidData, reason);
     let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info()?;
-    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
     if reader.output_color_type() != (png::ColorType::Rgb, png::BitDepth::Eight) {
         return Err(invalid("it is not 8-bit RGB".into()));
     }
-    // Deflate makes at most 1032 bytes of one, so a small file cannot ask for much memory.
-    let possible = |size: &usize| *size <= 1 << 30 && size / 1032 <= bytes.len();
-    let size = reader.output_buffer_size().filter(possible);
-    let size = size.ok_or_else(|| invalid(format!("it is {width}x{height} pixels").into()))?;
-    let mut rgb = vec![0; size];
-    reader.next_frame(&mut rgb)?;
+    let ([width, height], rgb) = pixels(&mut reader, bytes)?;
     reader.finish()?;
     let info = reader.info();
     let plain = info.uncompressed_latin1_text.iter().map(|t| (t.keyword.clone(), t.text.clone()));
@@ -83,6 +78,47 @@ pub fn decode(bytes: &[u8]) -> io::Result<(Picture, BTreeMap<String, String>)> {
         texts.insert(text.keyword.clone(), text.get_text()?);
     }
     Ok((Picture { width, height, rgb }, texts))
+}
+
+/// Width and height of any PNG, of at most `largest` each, and its pixels as 8-bit RGBA; of an
+/// animated one the first picture.
+///
+/// # Errors
+/// If it is no PNG, or larger. The message is the reason, without the name of the file.
+pub fn decode_rgba(bytes: &[u8], largest: usize) -> io::Result<([usize; 2], Vec<u8>)> {
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
+    let mut reader = decoder.read_info()?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    if width.max(height) > largest {
+        return Err(size_error(width, height));
+    }
+    let gray = reader.output_color_type().0 == png::ColorType::GrayscaleAlpha;
+    let (size, pixels) = pixels(&mut reader, bytes)?;
+    if !gray {
+        return Ok((size, pixels));
+    }
+    let (pixels, _) = pixels.as_chunks();
+    Ok((size, pixels.iter().flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect()))
+}
+
+/// Width, height and the bytes of the pixels, as the reader is set to give them.
+fn pixels(
+    reader: &mut png::Reader<Cursor<&[u8]>>,
+    bytes: &[u8],
+) -> io::Result<([usize; 2], Vec<u8>)> {
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    // Deflate makes at most 1032 bytes of one, so a small file cannot ask for much memory.
+    let raw = || reader.info().raw_bytes();
+    let possible = |size: &usize| *size <= 1 << 30 && raw() / 1032 <= bytes.len();
+    let size = reader.output_buffer_size().filter(possible);
+    let mut pixels = vec![0; size.ok_or_else(|| size_error(width, height))?];
+    reader.next_frame(&mut pixels)?;
+    Ok(([width, height], pixels))
+}
+
+fn size_error(width: usize, height: usize) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("it is {width}x{height} pixels"))
 }
 
 #[cfg(test)]

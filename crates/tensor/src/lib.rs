@@ -15,7 +15,7 @@ mod storage;
 mod tape;
 mod tensor;
 
-pub use aquatint_kernels::{Nonlinearity, Numbers, Precision, cpu, optimizer};
+pub use aquatint_kernels::{Nonlinearity, Numbers, Precision, cpu, optimizer, peak, watch};
 pub use ops::{Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Mask};
 pub use pool::release as release_idle_memory;
 pub use rng::{Rng, RngKind};

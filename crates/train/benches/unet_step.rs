@@ -1,7 +1,7 @@
 //! Training steps of a U-Net, in images a second: the counterpart of `tools/bench/train_unet.py`.
 //!
-//! `cargo bench -p aquatint-train -- [CONFIG.json] [STEPS]`. Random latents, contexts and
-//! timesteps; loss by Algorithm 1, backward, AdamW. Prints one line for each precision: the
+//! `cargo bench -p aquatint-train -- [CONFIG.json] [STEPS] [f32|bf16]`. Random latents, contexts
+//! and timesteps; loss by Algorithm 1, backward, AdamW. Prints one line for each precision: the
 //! median and the best of the steps after three to warm up.
 #![allow(clippy::print_stdout)]
 
@@ -25,7 +25,13 @@ fn main() {
     let text = std::fs::read_to_string(path).expect("the U-Net's config.json can be read");
     let config: UNet2DConditionConfig = serde_json::from_str(&text).expect("it is a config");
     let steps = arguments.get(1).map_or(12, |steps| steps.parse().expect("a number of steps"));
-    for precision in [Precision::F32, Precision::Bf16] {
+    let precisions = match arguments.get(2).map(String::as_str) {
+        None => &[Precision::F32, Precision::Bf16][..],
+        Some("f32") => &[Precision::F32],
+        Some("bf16") => &[Precision::Bf16],
+        Some(other) => panic!("{other} is neither f32 nor bf16"),
+    };
+    for &precision in precisions {
         // Inside the pool, as the program does it.
         rayon::scope(|_| measure(&config, precision, steps));
     }

@@ -6,7 +6,7 @@ use super::stream::Stream;
 use crate::Activations::F32;
 use crate::cpu::{Isa, isa};
 use crate::scratch::{Scratch, word_chunks};
-use crate::{Activations, ActivationsMut, Precision, has_pairs, parallel};
+use crate::{Activations, ActivationsMut, Precision, has_pairs, parallel, watch};
 use rayon::prelude::*;
 
 /// `out = softmax(scale · q kᵀ) v`, each head by itself. q and out are `[batch, tq, heads · d]`,
@@ -28,6 +28,7 @@ pub fn attention(
     out: &mut [f32],
 ) {
     s.check(&[q.len(), out.len()], &[k.len(), v.len()]);
+    let _call = watch::call(|| s.call(precision));
     with_isa(isa(), precision, s, scale, [q, k, v].map(F32), ActivationsMut::F32(out));
 }
 
@@ -53,6 +54,7 @@ pub fn attention_with(
         ActivationsMut::Bf16(out) => 2 * out.len(),
     };
     s.check(&[q, len], &[k, v]);
+    let _call = watch::call(|| s.call(precision));
     with_isa(isa(), precision, s, scale, qkv, out);
 }
 

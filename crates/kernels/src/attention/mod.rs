@@ -19,6 +19,9 @@ mod tile_bf16;
 pub use backward::attention_grad;
 pub use forward::{attention, attention_with};
 
+use crate::Precision;
+use crate::watch::{Call, Work};
+
 /// What [`attention`] works on: queries `[batch, tq, heads · d]`, keys and values
 /// `[batch, tk, heads · d]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,18 @@ pub struct AttentionShape {
 const SCORES: usize = 1 << 17;
 
 impl AttentionShape {
+    /// What a call of the forward pass is.
+    fn call(&self, precision: Precision) -> Call {
+        let &Self { batch, heads, tq, tk, d, .. } = self;
+        let seen: usize = (0..tq).map(|query| self.seen(query)).sum();
+        Call {
+            kernel: "attention",
+            sizes: format!("{tq} of {heads}x{d} to {tk}"),
+            // Scores, and the sum of the values.
+            work: Work::Operations(precision.into(), (4 * batch * heads * d * seen) as u64),
+        }
+    }
+
     /// Elements of one token: all heads.
     fn width(&self) -> usize {
         self.heads * self.d

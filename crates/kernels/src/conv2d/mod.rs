@@ -2,6 +2,7 @@
 
 use crate::cpu::{self, Isa};
 use crate::gemm::packed::Packed;
+use crate::watch::{self, Call, Products, Work};
 use crate::{Precision, gemm};
 
 mod forward;
@@ -49,6 +50,18 @@ impl Conv2dShape {
         let (height, width) = (self.h + top + bottom, self.w + left + right);
         assert!(height >= self.kernel[0] && width >= self.kernel[1], "no output for {self:?}");
         [(height - self.kernel[0]) / self.stride + 1, (width - self.kernel[1]) / self.stride + 1]
+    }
+
+    /// What a call of the forward pass is, computed by `kernel`.
+    pub(crate) fn call(&self, kernel: &'static str, products: Products) -> Call {
+        let &Self { n, h, w, c, o, kernel: [kh, kw], stride, .. } = self;
+        let [oh, ow] = self.output();
+        let step = if stride == 1 { String::new() } else { format!(" by {stride}") };
+        Call {
+            kernel,
+            sizes: format!("{kh}x{kw}{step}, {n}x{h}x{w}, {c} to {o}"),
+            work: Work::Operations(products, (2 * n * oh * ow * o * c * kh * kw) as u64),
+        }
     }
 
     /// Elements of x, w and y.
@@ -100,6 +113,7 @@ pub fn conv2d(
     if let Some(bias) = bias {
         assert_eq!(bias.len(), s.o, "elements of the bias for {s:?}");
     }
+    let _call = watch::call(|| s.call("convolution", precision.into()));
     if s.is_linear() {
         return gemm::linear(precision, x, w, bias, y, s.linear());
     }

@@ -2,10 +2,12 @@
 
 use super::{map, map2, update};
 use crate::cpu::isa;
+use crate::watch;
 
 /// `out = a + b`.
 #[track_caller]
 pub fn add(a: &[f32], b: &[f32], out: &mut [f32]) {
+    let _call = watch::elements("add", [out.len()], 3 * out.len());
     map2(isa(), a, b, out, |a, b| a + b);
 }
 
@@ -24,6 +26,7 @@ pub fn mul(a: &[f32], b: &[f32], out: &mut [f32]) {
 /// `out = s x`.
 #[track_caller]
 pub fn scale(x: &[f32], s: f32, out: &mut [f32]) {
+    let _call = watch::elements("scale", [out.len()], 2 * out.len());
     map(isa(), x, out, |x| x * s);
 }
 

@@ -4,6 +4,7 @@ use super::{assert_lengths, map_slice};
 use crate::cpu::isa;
 use crate::math::per_isa;
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
+use crate::watch;
 use rayon::prelude::*;
 
 /// `out[r, c] = x[r, c] + row[c]`.
@@ -18,6 +19,7 @@ pub fn add_rows(x: &[f32], row: &[f32], out: &mut [f32], [rows, cols]: [usize; 2
 pub fn add_per_picture(x: &[f32], e: &[f32], out: &mut [f32], [n, pixels, c]: [usize; 3]) {
     let all = n * pixels * c;
     assert_lengths("add_per_picture", [x.len(), e.len(), out.len()], [all, n * c, all]);
+    let _call = watch::elements("add per picture", [n, pixels, c], 2 * all);
     add_to_blocks(x, e, out, pixels, c);
 }
 

@@ -5,10 +5,12 @@ use super::{assert_lengths, map2_slice};
 use crate::cpu::{Isa, isa};
 use crate::math::{self, per_isa};
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
+use crate::watch;
 
 /// `out[r, c] = x[r, c] · gelu(x[r, cols + c])` with x `[rows, 2 · cols]` (Shazeer 2020).
 #[track_caller]
 pub fn geglu(x: &[f32], out: &mut [f32], [rows, cols]: [usize; 2]) {
+    let _call = watch::elements("GEGLU", [rows, cols], 3 * rows * cols);
     geglu_on(isa(), x, out, [rows, cols]);
 }
 

@@ -2,7 +2,7 @@
 
 use super::{map, map2};
 use crate::cpu::{Isa, isa};
-use crate::math;
+use crate::{math, watch};
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,9 +25,25 @@ pub enum Unary {
     Sigmoid,
 }
 
+impl Unary {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Silu => "SiLU",
+            Self::Gelu => "GELU",
+            Self::QuickGelu => "GELU by sigmoid",
+            Self::Exp => "exp",
+            Self::Abs => "abs",
+            Self::Sqr => "square",
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+        }
+    }
+}
+
 /// `out = f(x)`.
 #[track_caller]
 pub fn unary(op: Unary, x: &[f32], out: &mut [f32]) {
+    let _call = watch::elements(op.name(), [out.len()], 2 * out.len());
     unary_on(isa(), op, x, out);
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Precision;
 use crate::cpu::{self, Isa};
+use crate::watch::{self, Call, Products, Work};
 
 pub(crate) mod linear;
 pub(crate) mod operand;
@@ -14,6 +15,15 @@ mod single;
 pub(crate) mod transpose;
 
 pub use single::{MatRef, matmul_single};
+
+/// What a linear layer is called.
+pub(crate) fn call(products: Products, [m, k, n]: [usize; 3]) -> Call {
+    Call {
+        kernel: "linear",
+        sizes: format!("{m}, {k} to {n}"),
+        work: Work::Operations(products, (2 * m * k * n) as u64),
+    }
+}
 
 /// `out[m, n] = x[m, k] · w[n, k]ᵀ + bias[n]`.
 ///
@@ -34,6 +44,7 @@ pub fn linear(
     if let Some(bias) = bias {
         check("bias", bias.len(), [1, n]);
     }
+    let _call = watch::call(|| call(precision.into(), [m, k, n]));
     linear::forward(cpu::isa(), precision, x, w, bias, out, [m, k, n]);
 }
 

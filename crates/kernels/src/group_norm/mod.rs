@@ -9,6 +9,7 @@ mod tests;
 
 use crate::cpu::{Isa, isa};
 use crate::math::{self, per_isa};
+use crate::watch;
 use rayon::prelude::*;
 
 pub use grad::group_norm_grad;
@@ -27,6 +28,8 @@ pub fn group_norm(
     stats: &mut [f32],
 ) {
     s.check(&[x.len(), out.len()], &[weight.len(), bias.len()], stats.len());
+    let kernel = if s.silu { "group norm, SiLU" } else { "group norm" };
+    let _call = watch::elements(kernel, [s.n, s.pixels, s.c], 3 * out.len());
     group_norm_on(isa(), s, x, weight, bias, out, stats);
 }
 
@@ -91,6 +94,7 @@ pub struct Affine {
 #[track_caller]
 pub fn group_norm_affine(s: &GroupNormShape, x: &[f32], weight: &[f32], bias: &[f32]) -> Affine {
     s.check(&[x.len()], &[weight.len(), bias.len()], 2 * s.n * s.groups);
+    let _call = watch::elements("group norm, moments", [s.n, s.pixels, s.c], x.len());
     let [mut mean, mut scale, mut shift] = [(); 3].map(|()| Vec::with_capacity(s.n * s.c));
     for groups in groups_of(isa(), s, x).chunks_exact(s.groups) {
         let rows = rows(s, groups, weight, bias);

@@ -56,6 +56,15 @@ impl Tile {
         (down + 2) * (across + 2)
     }
 
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::F2 => "F(2x2)",
+            Self::F4x2 => "F(4x2)",
+            Self::F4 => "F(4x4)",
+        }
+    }
+
     /// What the products are formed in.
     pub fn precision(self) -> Precision {
         match self {

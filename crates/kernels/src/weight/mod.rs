@@ -1,0 +1,329 @@
+//! A weight that is used again and again: prepared once, for inference.
+
+use std::fmt;
+
+use crate::conv2d::{self, Conv2dShape, Fusion, Tile, WinogradWeight};
+use crate::gemm::{linear, packed::Packed};
+use crate::int8::{self, Int8Weight, LONGEST};
+use crate::numbers::Kept;
+use crate::scratch::Scratch;
+use crate::watch::{self, Products};
+use crate::{Activations, ActivationsMut, Epilogue, Nonlinearity, Numbers, Precision, cpu, gemm};
+
+#[cfg(test)]
+mod tests;
+
+/// A weight in the form that products with it read: packed, in no more bits than it came in, or
+/// transformed. The numbers themselves cannot be had back.
+pub struct Weight {
+    form: Form,
+    /// `[o, c, kh, kw]`
+    shape: [usize; 4],
+}
+
+enum Form {
+    /// For the direct sum.
+    Packed(Packed),
+    /// For the direct sum, or to be transformed panel by panel in each convolution.
+    Fresh(Packed, Tile),
+    /// Transformed, for a 3×3 convolution that keeps the size of the picture.
+    Winograd(WinogradWeight),
+    /// As it came, for one that is transformed for each large picture anew: in f32 the transform
+    /// would take four times the memory, and of 16 bits eight times.
+    Kept(Kept),
+    /// Of 8 bits.
+    Int8(Int8Weight),
+}
+
+/// Pixels of one picture from which on transforming a weight first is worth it. Of one, so that a
+/// picture is the same in any batch.
+const LARGE: usize = 1024;
+
+/// Channels on one side with which a convolution is so little work that it is done in f32: they
+/// are those of pictures and latents, and nothing hides the rounding there. In a U-Net pass it is
+/// an eighth of the whole squared error.
+const FEW: usize = 16;
+
+/// Outputs times inputs up to which a weight in bf16 is kept transformed, which takes 8/3 of the
+/// memory. Larger ones see few pixels: reading them is much of the work.
+const LARGEST: usize = 640 * 1920;
+
+/// Outputs times inputs up to which bf16 with transformed weights beats int8.
+const LARGEST_IN_BF16: usize = 640 * 1280;
+
+impl Weight {
+    /// Prepares the weight `[n, k]` of a linear layer.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn linear(precision: Precision, w: Numbers, [n, k]: [usize; 2]) -> Self {
+        Self::conv2d(precision, w, [n, k, 1, 1])
+    }
+
+    /// Prepares the weight `[n, k]` of a linear layer before a GEGLU, for
+    /// [`Weight::apply`] with [`Nonlinearity::Geglu`](crate::Nonlinearity::Geglu).
+    ///
+    /// # Panics
+    /// If `w` has another number of elements, or n is odd.
+    #[track_caller]
+    pub fn geglu(precision: Precision, w: Numbers, [n, k]: [usize; 2]) -> Self {
+        let packed = Packed::gated(cpu::isa(), precision, w, [n, k]);
+        Self { form: Form::Packed(packed), shape: [n, k, 1, 1] }
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of any convolution.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d(precision: Precision, w: Numbers, shape @ [o, c, kh, kw]: [usize; 4]) -> Self {
+        let packed = Packed::new(cpu::isa(), precision, w, [o, c, kh * kw]);
+        Self { form: Form::Packed(packed), shape }
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of a convolution with stride 1 that keeps the size of
+    /// the picture, by Winograd's algorithm where that is worth it.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_same(precision: Precision, w: Numbers, shape: [usize; 4]) -> Self {
+        Self::same(precision, w, shape, Tile::F4x2)
+    }
+
+    /// The same for one whose rounding errors weigh more than others', with a smaller tile.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_same_fine(precision: Precision, w: Numbers, shape: [usize; 4]) -> Self {
+        Self::same(precision, w, shape, Tile::F2)
+    }
+
+    #[track_caller]
+    fn same(precision: Precision, w: Numbers, shape: [usize; 4], in_bf16: Tile) -> Self {
+        let [o, c, ..] = shape;
+        let precision = if o.min(c) <= FEW { Precision::F32 } else { precision };
+        assert_eq!(w.len(), shape.iter().product::<usize>(), "elements of a weight {shape:?}");
+        let form = match winograd_tile(precision, shape, in_bf16) {
+            None => return Self::conv2d(precision, w, shape),
+            Some(Tile::F4) => Form::Kept(Kept::new(w)),
+            Some(tile) if o * c > LARGEST => {
+                Form::Fresh(Packed::new(cpu::isa(), precision, w, [o, c, 9]), tile)
+            }
+            Some(tile) => Form::Winograd(transformed(tile, w, [o, c])),
+        };
+        Self { form, shape }
+    }
+
+    /// Prepares the weight `[n, k]` of a linear layer, rounded to 8 bits: see [`int8`].
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn linear_int8(w: Numbers, [n, k]: [usize; 2]) -> Self {
+        Self::conv2d_int8(w, [n, k, 1, 1])
+    }
+
+    /// Prepares the weight `[n, k]` of a linear layer before a GEGLU, rounded to 8 bits: see
+    /// [`Weight::geglu`].
+    ///
+    /// # Panics
+    /// If `w` has another number of elements, or n is odd.
+    #[track_caller]
+    pub fn geglu_int8(w: Numbers, [n, k]: [usize; 2]) -> Self {
+        if k > LONGEST {
+            return Self::geglu(Precision::Bf16, w, [n, k]);
+        }
+        Self { form: Form::Int8(Int8Weight::gated(w, [n, k])), shape: [n, k, 1, 1] }
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of any convolution, rounded to 8 bits.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_int8(w: Numbers, shape @ [_, c, kh, kw]: [usize; 4]) -> Self {
+        if c * kh * kw > LONGEST {
+            return Self::conv2d(Precision::Bf16, w, shape);
+        }
+        Self { form: Form::Int8(Int8Weight::conv2d(w, shape)), shape }
+    }
+
+    /// Prepares the weight `[o, c, kh, kw]` of a convolution with stride 1 that keeps the size of
+    /// the picture: rounded to 8 bits, or in bf16 by Winograd's algorithm where that is faster and
+    /// the transformed weight not too large.
+    ///
+    /// # Panics
+    /// If `w` has another number of elements.
+    #[track_caller]
+    pub fn conv2d_same_int8(w: Numbers, shape: [usize; 4]) -> Self {
+        match winograd_tile(Precision::Bf16, shape, Tile::F4x2) {
+            Some(_) if shape[0] * shape[1] <= LARGEST_IN_BF16 => {
+                Self::conv2d_same(Precision::Bf16, w, shape)
+            }
+            _ => Self::conv2d_int8(w, shape),
+        }
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Packed(packed) | Form::Fresh(packed, _) => packed.bytes(),
+            Form::Winograd(weight) => weight.bytes(),
+            Form::Kept(kept) => kept.bytes(),
+            Form::Int8(weight) => weight.bytes(),
+        }
+    }
+
+    /// `out[m, n] = x[m, k] · w[n, k]ᵀ + bias[n]`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, or the weight is that of a larger kernel.
+    #[track_caller]
+    pub fn apply_linear(&self, x: &[f32], bias: Option<&[f32]>, out: &mut [f32], m: usize) {
+        let [n, k, 1, 1] = self.shape else { panic!("a linear layer of {:?}", self.shape) };
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), n, "elements of the bias");
+        }
+        let _call = watch::call(|| gemm::call(self.products(), [m, k, n]));
+        match &self.form {
+            Form::Packed(packed) => {
+                assert!(!packed.gated, "a weight prepared for GEGLU");
+                linear::forward_with(packed.isa, packed.precision, x, packed, bias, out, [m, k, n]);
+            }
+            Form::Int8(weight) => int8::linear(cpu::isa(), weight, x, bias, out),
+            Form::Fresh(..) | Form::Winograd(_) | Form::Kept(_) => {
+                unreachable!("only of 3×3 kernels")
+            }
+        }
+    }
+
+    /// Whether products with it read [`Activations::Bf16`].
+    pub fn reads_pairs(&self) -> bool {
+        match &self.form {
+            Form::Packed(packed) => crate::has_pairs(packed.precision),
+            Form::Int8(_) => true,
+            Form::Fresh(..) | Form::Winograd(_) | Form::Kept(_) => false,
+        }
+    }
+
+    /// What `epilogue` makes of `x[m, k] · w[n, k]ᵀ`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, the weight is that of a larger kernel, it was
+    /// not prepared for this nonlinearity, or x or `out` are rounded to what products with it do
+    /// not read.
+    #[track_caller]
+    pub fn apply(&self, x: Activations, epilogue: &Epilogue, out: ActivationsMut, m: usize) {
+        let [n, k, 1, 1] = self.shape else { panic!("a linear layer of {:?}", self.shape) };
+        let _call = watch::call(|| {
+            let mut call = gemm::call(self.products(), [m, k, n]);
+            if epilogue.nonlinearity == Nonlinearity::Geglu {
+                call.kernel = "linear, GEGLU";
+            }
+            call
+        });
+        match &self.form {
+            Form::Packed(packed) => linear::forward_to(packed, x, epilogue, out, m),
+            Form::Int8(weight) => int8::linear_to(cpu::isa(), weight, x, epilogue, out, m),
+            Form::Fresh(..) | Form::Winograd(_) | Form::Kept(_) => {
+                unreachable!("only of 3×3 kernels")
+            }
+        }
+    }
+
+    /// `y = conv2d(x, w) + bias`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, or the weight is of another shape.
+    #[track_caller]
+    pub fn apply_conv2d(&self, s: &Conv2dShape, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        self.apply_conv2d_fused(s, x, &Fusion { bias, ..Fusion::default() }, y);
+    }
+
+    /// The convolution of the activated input, and what is added to it.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape, or the weight is of another shape.
+    #[track_caller]
+    pub fn apply_conv2d_fused(&self, s: &Conv2dShape, x: &[f32], fusion: &Fusion, y: &mut [f32]) {
+        let [kh, kw] = s.kernel;
+        assert_eq!(self.shape, [s.o, s.c, kh, kw], "weight for {s:?}");
+        let _call = watch::call(|| self.call(s));
+        match &self.form {
+            Form::Packed(packed) => conv2d::conv2d_packed(packed, s, x, fusion, y),
+            Form::Fresh(packed, tile) => {
+                conv2d::conv2d_winograd_packed(*tile, packed, s, x, fusion, y);
+            }
+            Form::Winograd(weight) => conv2d::conv2d_winograd_fused(weight, s, x, fusion, y),
+            Form::Int8(weight) => {
+                fusion.unfused(cpu::isa(), s, x, y, |x, y| {
+                    int8::conv2d(cpu::isa(), weight, s, x, fusion.bias, y);
+                });
+            }
+            Form::Kept(kept) if s.h * s.w >= LARGE => {
+                let weight = transformed(Tile::F4, kept.numbers(), [s.o, s.c]);
+                conv2d::conv2d_winograd_fused(&weight, s, x, fusion, y);
+            }
+            Form::Kept(kept) => {
+                let numbers = kept.numbers();
+                let packed = Packed::new(cpu::isa(), Precision::F32, numbers, [s.o, s.c, kh * kw]);
+                conv2d::conv2d_packed(&packed, s, x, fusion, y);
+            }
+        }
+    }
+
+    /// What products with it are formed of.
+    fn products(&self) -> Products {
+        match &self.form {
+            Form::Packed(packed) => packed.precision.into(),
+            Form::Fresh(_, tile) => tile.precision().into(),
+            Form::Winograd(weight) => weight.tile().precision().into(),
+            Form::Kept(_) => Products::F32,
+            Form::Int8(_) => Products::Int8,
+        }
+    }
+
+    /// What a convolution is called that is computed with it.
+    fn call(&self, s: &Conv2dShape) -> watch::Call {
+        let kernel = match &self.form {
+            Form::Packed(_) | Form::Int8(_) => "direct",
+            Form::Fresh(_, Tile::F2) => "F(2x2), transformed anew",
+            Form::Fresh(..) => "F(4x2), transformed anew",
+            Form::Winograd(weight) => weight.tile().name(),
+            Form::Kept(_) if s.h * s.w >= LARGE => "F(4x4), transformed anew",
+            Form::Kept(_) => "direct, packed anew",
+        };
+        s.call(kernel, self.products())
+    }
+}
+
+fn transformed(tile: Tile, w: Numbers, [o, c]: [usize; 2]) -> WinogradWeight {
+    let mut plain = Scratch::take(w.len());
+    w.widen(0..w.len(), plain.floats_mut());
+    WinogradWeight::new(tile, plain.floats_mut(), o, c)
+}
+
+/// How a convolution that keeps the size of the picture is computed, unless by the direct sum. By
+/// the shape alone, so that a model draws the same whatever it has drawn before.
+fn winograd_tile(precision: Precision, [o, c, kh, kw]: [usize; 4], in_bf16: Tile) -> Option<Tile> {
+    // With few channels the transformations are most of the work.
+    if [kh, kw] != [3, 3] || c < 64 || o < 64 {
+        return None;
+    }
+    match precision {
+        // Where there is no bf16 product, nothing is won by rounding.
+        Precision::Bf16 if cpu::isa() < cpu::Isa::Avx512Bf16 => None,
+        Precision::Bf16 => Some(in_bf16),
+        Precision::F32 if o * c <= LARGEST => Some(Tile::F4),
+        Precision::F32 => None,
+    }
+}
+
+impl fmt::Debug for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Weight{:?}", self.shape)
+    }
+}
