@@ -130,7 +130,8 @@ fn times(model: &Path, rows: &[Row]) -> Result<Vec<f64>> {
         let request = GenerateRequest { width, height, ..request.clone() };
         let embeds = encode_prompt(&components, &request);
         let start = Instant::now();
-        denoise(&components, &request, &embeds, &request.seeds(), &mut (), &|_| {})?;
+        let Components { unet, config, .. } = &components;
+        denoise(unet, config, &request, &embeds, &request.seeds(), &mut (), &|_| {})?;
         Ok(start.elapsed().as_secs_f64())
     };
     // The first passes of a process are slower.

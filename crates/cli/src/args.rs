@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aquatint_checkpoint::Family;
 use aquatint_diffusion::{SAMPLERS, SPACINGS};
-use aquatint_pipeline::GenerateRequest;
+use aquatint_pipeline::{GenerateRequest, Tiling};
 use aquatint_tensor::{Precision, RngKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -137,6 +137,10 @@ pub struct GenerateArgs {
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub dtype: Dtype,
 
+    /// Whether to decode pictures in bands, which takes less memory, more time, and makes no seams
+    #[arg(long, value_enum, default_value_t = VaeTiling::Auto)]
+    pub vae_tiling: VaeTiling,
+
     /// Print one line of JSON instead of the names
     #[arg(long)]
     pub json: bool,
@@ -191,6 +195,26 @@ impl From<Dtype> for Precision {
         match dtype {
             Dtype::F32 => Self::F32,
             Dtype::Bf16 | Dtype::Int8 => Self::Bf16,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum VaeTiling {
+    /// From about 768×768 on
+    Auto,
+    /// Always
+    On,
+    /// Never
+    Off,
+}
+
+impl From<VaeTiling> for Tiling {
+    fn from(tiling: VaeTiling) -> Self {
+        match tiling {
+            VaeTiling::Auto => Self::Auto,
+            VaeTiling::On => Self::On,
+            VaeTiling::Off => Self::Off,
         }
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aquatint_pipeline::{
-    Components, GenerateRequest, LoadOptions, ModelConfig, ModelSource, Picture, Step, Watch,
-    batches, decode, denoise, encode_prompt, metadata, png,
+    GenerateRequest, LoadOptions, ModelConfig, ModelSource, Picture, Stages, Step, Watch, batches,
+    decode, denoise, metadata, png,
 };
+use aquatint_tensor::release_idle_memory;
 use serde_json::{Map, Value, json};
 
 use crate::args::{Dtype, GenerateArgs};
@@ -42,9 +43,8 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let (precision, parts) = (args.dtype.into(), args.parts.replaced());
     let int8 = matches!(args.dtype, Dtype::Int8);
     let options = LoadOptions { precision, int8, parts, trainable: false };
-    let components = Components::load(&source, &options)?;
-    clock.stage("load");
-    let job = Job { args, request: &request, size, target, components: &components };
+    let stages = Stages::open(&source, &options)?;
+    let job = Job { args, request: &request, size, target, stages: &stages };
     let files = machine::compute(|| job.run(&mut clock))?;
     if args.json {
         console::result(&report(args, &request, size, &files, clock).to_string());
@@ -60,40 +60,58 @@ struct Job<'a> {
     request: &'a GenerateRequest,
     size: (usize, usize),
     target: Target,
-    components: &'a Components,
+    stages: &'a Stages<'a>,
 }
 
 impl Job<'_> {
+    /// One stage for all pictures after the other, so that no two parts of the model take memory
+    /// at the same time.
     fn run(&self, clock: &mut Clock) -> Result<Vec<PathBuf>, Failure> {
-        let Self { request, components, .. } = *self;
-        let embeds = encode_prompt(components, request);
+        let Self { request, stages, .. } = *self;
+        let encoders = stages.text_encoders()?;
+        clock.stage("load");
+        let embeds = encoders.encode_prompt(request);
+        drop(encoders);
+        release_idle_memory();
         clock.stage("encode");
-        let (width, height) = self.size;
-        let batches = batches(&components.config, width, height, &request.seeds());
-        let mut preview = self.args.preview.as_ref().map(|_| Preview::new(request.steps));
+
+        let unet = stages.unet()?;
+        clock.stage("load");
+        let ((width, height), config) = (self.size, stages.config());
+        let batches = batches(config, width, height, &request.seeds());
+        let preview = self.args.preview.as_ref().map(|_| Preview::new(request.steps));
         let mut progress = Progress::new("denoising", (request.steps * batches.len()) as u64);
-        let mut files = Vec::new();
-        for seeds in batches {
+        let mut latents = Vec::with_capacity(batches.len());
+        for seeds in &batches {
+            let preview = preview.as_ref().filter(|_| latents.is_empty());
             let look = |latents: &_| preview.iter().for_each(|p| p.look(latents));
-            let mut watch = Watcher { progress: &mut progress, preview: preview.as_ref() };
-            let latents = denoise(components, request, &embeds, &seeds, &mut watch, &look);
-            let latents = latents.inspect_err(|_| progress.finish())?;
-            clock.stage("denoise");
-            let pictures = decode(components, &latents).inspect_err(|_| progress.finish())?;
+            let mut watch = Watcher { progress: &mut progress, preview };
+            let done = denoise(&unet, config, request, &embeds, seeds, &mut watch, &look);
+            latents.push(done.inspect_err(|_| progress.finish())?);
+        }
+        progress.finish();
+        drop(unet);
+        release_idle_memory();
+        clock.stage("denoise");
+
+        let (vae, tiling) = (stages.decoder()?, self.args.vae_tiling.into());
+        clock.stage("load");
+        let mut files = Vec::with_capacity(request.count);
+        for (latents, seeds) in latents.iter().zip(&batches) {
+            let pictures = decode(&vae, latents, tiling)?;
             clock.stage("decode");
             for (picture, seed) in pictures.iter().zip(seeds) {
-                let path = self.target.path(files.len(), seed);
-                self.write(&path, picture, seed)?;
+                let path = self.target.path(files.len(), *seed);
+                self.write(&path, picture, *seed)?;
                 files.push(path);
             }
             clock.stage("write");
-            if let (Some(preview), Some(path)) = (preview.take(), &self.args.preview) {
-                let sheet = preview.sheet(components, &latents);
-                self.write(path, &sheet.inspect_err(|_| progress.finish())?, request.seed)?;
-                clock.stage("preview");
-            }
         }
-        progress.finish();
+        if let (Some(preview), Some(path)) = (preview, &self.args.preview) {
+            let sheet = preview.sheet(&latents[0], |latents| decode(&vae, latents, tiling))?;
+            self.write(path, &sheet, request.seed)?;
+            clock.stage("preview");
+        }
         Ok(files)
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use aquatint_pipeline::{Components, GenerateError, Picture, contact_sheet, decode};
+use aquatint_pipeline::{GenerateError, Picture, contact_sheet};
 use aquatint_tensor::Tensor;
 
 /// Pictures on a preview, if there are as many steps.
@@ -37,14 +37,14 @@ impl Preview {
     /// The sheet of what was collected, and the finished latents.
     pub fn sheet(
         self,
-        components: &Components,
         finished: &Tensor,
+        decode: impl Fn(&Tensor) -> Result<Vec<Picture>, GenerateError>,
     ) -> Result<Picture, GenerateError> {
         let mut frames = self.frames.into_inner();
         frames.push(finished.narrow_rows(0, 1));
         let mut pictures = Vec::with_capacity(frames.len());
         for latents in &frames {
-            pictures.extend(decode(components, latents)?);
+            pictures.extend(decode(latents)?);
         }
         Ok(contact_sheet(&pictures, COLUMNS))
     }

@@ -126,6 +126,16 @@ fn generate() {
 
                   [default: f32]
 
+              --vae-tiling <VAE_TILING>
+                  Whether to decode pictures in bands, which takes less memory, more time, and makes no seams
+
+                  Possible values:
+                  - auto: From about 768×768 on
+                  - on:   Always
+                  - off:  Never
+
+                  [default: auto]
+
               --json
                   Print one line of JSON instead of the names
 

@@ -10,6 +10,7 @@
 //! `[N, H, W, C]` for pictures and `[B, T, C]` for sequences.
 
 pub mod attention;
+mod bands;
 mod choice;
 pub mod class_embedder;
 mod clip_encoder;
@@ -37,7 +38,7 @@ pub use ldm_bert::{LDMBertConfig, LDMBertModel, LDMBertOutput};
 pub use unet::{UNet2DConditionConfig, UNet2DConditionModel, UNetConditions};
 pub use unet2d::{UNet2DConfig, UNet2DModel};
 pub use vae::{
-    AutoencoderKL, AutoencoderKLConfig, DiagonalGaussian, Quantized, VQModel, VQModelConfig,
+    AutoencoderKL, AutoencoderKLConfig, DiagonalGaussian, Quantized, Tiling, VQModel, VQModelConfig,
 };
 
 /// Looks at what a stage of a model computed: the stage's path, and its output.

@@ -24,6 +24,11 @@ impl Downsample2D {
         Self { conv: Conv2d::new(channels, channels, 3, Conv2dOptions { stride: 2, padding }) }
     }
 
+    /// The convolution, for pictures in bands.
+    pub(crate) fn conv(&self) -> &Conv2d {
+        &self.conv
+    }
+
     /// x `[N, H, W, C]` → half the size.
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
@@ -41,6 +46,11 @@ impl Upsample2D {
     /// Keeps the number of channels.
     pub fn new(channels: usize) -> Self {
         Self { conv: Conv2d::same3(channels, channels) }
+    }
+
+    /// The convolution, for pictures in bands.
+    pub(crate) fn conv(&self) -> &Conv2d {
+        &self.conv
     }
 
     /// x `[N, H, W, C]` → `[N, 2H, 2W, C]`.

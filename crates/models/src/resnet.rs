@@ -1,5 +1,7 @@
 //! Residual blocks.
 
+mod bands;
+
 use aquatint_nn::{Bias, Conv2d, Fused, GroupNorm, Linear, Module};
 use aquatint_tensor::Tensor;
 

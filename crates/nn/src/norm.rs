@@ -1,6 +1,6 @@
 //! Normalization layers.
 
-use aquatint_tensor::{GroupNormWeights, Precision, Tensor};
+use aquatint_tensor::{GroupMoments, GroupNormWeights, Precision, Tensor};
 
 use crate::{Init, Module, Param};
 
@@ -52,6 +52,22 @@ impl GroupNorm {
     #[track_caller]
     pub fn forward_silu(&self, x: &Tensor) -> Tensor {
         x.group_norm_silu(self.groups, self.weight.value(), self.bias.value(), self.eps)
+    }
+}
+
+/// A picture that comes in bands of rows, top to bottom: its moments first, then the bands again.
+impl GroupNorm {
+    /// Adds the band x `[1, H, W, C]` to the picture's moments.
+    #[track_caller]
+    pub fn add_moments(&self, x: &Tensor, moments: &mut GroupMoments) {
+        x.add_group_moments(self.groups, moments);
+    }
+
+    /// [`Self::forward_silu`] of the band x `[1, H, W, C]`, in inference.
+    #[track_caller]
+    pub fn forward_silu_band(&self, x: &Tensor, moments: &GroupMoments) -> Tensor {
+        let (weight, bias) = (self.weight.value(), self.bias.value());
+        x.group_norm_silu_band(self.groups, weight, bias, self.eps, moments)
     }
 }
 

@@ -10,13 +10,13 @@ use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::Precision;
 
-use crate::parts::Parts;
+use crate::stages::{Stages, TextEncoders};
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
-use crate::{ModelConfig, ModelError, ModelSource, Tokenizer, int8};
+use crate::{ModelConfig, ModelError, ModelSource, Tokenizer};
 
 const UNET_WEIGHTS: &str = "unet/diffusion_pytorch_model.safetensors";
-const TOKENIZER: &str = "tokenizer";
-const TOKENIZER_2: &str = "tokenizer_2";
+pub(crate) const TOKENIZER: &str = "tokenizer";
+pub(crate) const TOKENIZER_2: &str = "tokenizer_2";
 
 /// How to load a model.
 #[derive(Clone, Debug, Default)]
@@ -70,31 +70,18 @@ impl Components {
     /// If a part is missing, damaged, or does not fit the others.
     pub fn load(source: &ModelSource, options: &LoadOptions) -> Result<Self, ModelError> {
         assert!(!(options.trainable && options.int8), "weights of 8 bits cannot be trained");
-        let config = ModelConfig::read(source)?;
-        let tokenizer = tokenizer(source, TOKENIZER, &config.text_encoder)?;
-        check_vocabulary(source, &tokenizer, &config)?;
-        let parts = Parts { source, options };
-
-        let part = config.text_encoder_part();
-        let mut text_encoder = TextEncoder::new(&config.text_encoder, parts.has_projection(part)?);
-        parts.fill(part, &mut text_encoder)?;
-        let mut second_encoder = None;
-        if let Some(config) = &config.text_encoder_2 {
-            let mut text_encoder = ClipTextModel::with_projection(config);
-            parts.fill("text_encoder_2", &mut text_encoder)?;
-            let config = TextEncoderConfig::Clip(config.clone());
-            let tokenizer = self::tokenizer(source, TOKENIZER_2, &config)?;
-            second_encoder = Some(SecondEncoder { tokenizer, text_encoder });
-        }
-        let mut unet = UNet2DConditionModel::new(&config.unet);
-        if options.int8 {
-            int8::choose(&mut unet);
-        }
-        parts.fill("unet", &mut unet)?;
-        let mut vae = AutoencoderKL::new(&config.vae);
-        parts.fill(config.vae_part(), &mut vae)?;
-
-        Ok(Self { tokenizer, text_encoder, second_encoder, unet, vae, config })
+        let stages = Stages::open(source, options)?;
+        let TextEncoders { tokenizer, text_encoder, second_encoder, .. } =
+            stages.text_encoders()?;
+        let (unet, vae) = (stages.unet()?, stages.vae()?);
+        Ok(Self {
+            tokenizer,
+            text_encoder,
+            second_encoder,
+            unet,
+            vae,
+            config: stages.into_config(),
+        })
     }
 
     /// Writes the model as a folder that [`Components::load`], and diffusers, can read. Each file
@@ -126,21 +113,6 @@ impl Components {
             .iter()
             .rev()
             .try_for_each(|(name, text)| atomic::write_file(folder.join(name), text.as_bytes()))
-    }
-}
-
-/// The tokenizer in `folder` of the model, or, for a file that has none, the one that its text
-/// encoder was trained with.
-fn tokenizer(
-    source: &ModelSource,
-    folder: &str,
-    encoder: &TextEncoderConfig,
-) -> Result<Tokenizer, ModelError> {
-    match source {
-        ModelSource::File(_) if !source.has(&format!("{folder}/tokenizer_config.json")) => {
-            Ok(shipped_tokenizer(encoder))
-        }
-        _ => Ok(Tokenizer::load(source, folder)?),
     }
 }
 

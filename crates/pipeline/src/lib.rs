@@ -32,12 +32,14 @@ pub mod request;
 mod scheduler;
 mod single_file;
 mod source;
+mod stages;
 mod step_cache;
 mod text_encoder;
 mod text_to_image;
 pub mod tokenizer;
 
 pub use aquatint_diffusion::{Step, Watch};
+pub use aquatint_models::Tiling;
 pub use components::{
     Components, LoadOptions, SecondEncoder, check_vocabulary, load_module, save_module,
 };
@@ -53,6 +55,7 @@ pub use request::{GenerateRequest, RequestError};
 pub use scheduler::SchedulerConfig;
 pub use single_file::SingleFile;
 pub use source::ModelSource;
+pub use stages::{Stages, TextEncoders};
 pub use text_encoder::{TextEncoder, TextEncoderConfig};
 pub use text_to_image::{GenerateError, batches, decode, denoise, text_to_image};
 pub use tokenizer::Tokenizer;

@@ -1,12 +1,15 @@
 //! The weights of one part of a model, wherever they are.
 
+use std::sync::mpsc;
+use std::thread;
+
 use aquatint_checkpoint::naming::{Layout, Plan, shapes};
 use aquatint_checkpoint::{LoadError, LoadReport, Weights};
 use aquatint_nn::{Module, ModuleExt};
-use aquatint_tensor::{Tensor, release_idle_memory};
+use aquatint_tensor::Tensor;
 use serde_json::{Map, Value};
 
-use crate::{LoadOptions, ModelError, ModelSource};
+use crate::{LoadOptions, ModelError, ModelSource, SingleFile};
 
 /// The weights of a model, some of them perhaps replaced by files of their own.
 pub(crate) struct Parts<'a> {
@@ -17,11 +20,42 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Fills the module of a part, named as the folder of the part is.
+    /// Compares the weights of a part with what its module wants, and reads none of them. A part
+    /// is named as its folder is.
     ///
     /// # Errors
     /// If the weights are not there, or not those of the module.
+    pub fn check(&self, part: &str, module: &impl Module) -> Result<(), ModelError> {
+        self.find(part, module).map(drop)
+    }
+
+    /// Fills the module of a part.
+    ///
+    /// # Errors
+    /// As [`Parts::check`], and if the file cannot be read any more.
     pub fn fill(&self, part: &str, module: &mut impl Module) -> Result<(), ModelError> {
+        self.fill_some(part, module, &|_| true)
+    }
+
+    /// Fills those parameters of the module of a part that are `wanted` by their names.
+    ///
+    /// # Errors
+    /// As [`Parts::fill`].
+    pub fn fill_some(
+        &self,
+        part: &str,
+        module: &mut impl Module,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<(), ModelError> {
+        let found = self.find(part, module)?;
+        Ok(fill(module, self.options, wanted, |name, shape| found.tensor(part, name, shape))?)
+    }
+
+    /// The file that has the weights of a part, compared with what its module wants.
+    fn find(&self, part: &str, module: &impl Module) -> Result<Found<'_>, ModelError> {
+        let parameters = module.named_parameters();
+        let wanted: Vec<_> =
+            parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec())).collect();
         // What a person calls the part, whatever the folder is called.
         let called = match part {
             "vqvae" => "vae",
@@ -29,11 +63,14 @@ impl Parts<'_> {
             other => other,
         };
         if let Some(path) = self.options.parts.get(called) {
-            return self.fill_from(&Weights::open(path)?, part, module);
+            return self.find_in(Weights::open(path)?, part, &wanted);
         }
         match self.source {
-            ModelSource::File(file) => file.fill(part, module, self.options),
-            _ => self.fill_from(&self.weights(part)?, part, module),
+            ModelSource::File(file) => {
+                file.check(part, &wanted)?;
+                Ok(Found::Single(file))
+            }
+            _ => self.find_in(self.weights(part)?, part, &wanted),
         }
     }
 
@@ -50,20 +87,15 @@ impl Parts<'_> {
         part_weights(self.source, part)
     }
 
-    fn fill_from(
+    fn find_in(
         &self,
-        weights: &Weights,
+        weights: Weights,
         part: &str,
-        module: &mut impl Module,
-    ) -> Result<(), ModelError> {
-        let wanted: Vec<_> = module
-            .named_parameters()
-            .iter()
-            .map(|(name, p)| (name.clone(), p.shape().to_vec()))
-            .collect();
-        let report = LoadReport::of(weights, &wanted);
+        wanted: &[(String, Vec<usize>)],
+    ) -> Result<Found<'_>, ModelError> {
+        let report = LoadReport::of(&weights, wanted);
         if report.is_empty() {
-            return Ok(fill(module, self.options, |name, _| weights.get_stored(name))?);
+            return Ok(Found::AsNamed(weights));
         }
         // Other people's names, or old ones.
         let config: Value = self.source.json(&format!("{part}/config.json"))?;
@@ -75,9 +107,28 @@ impl Parts<'_> {
             return Err(LoadError::Mismatch { file, report: Box::new(report) }.into());
         }
         let plan = Plan::new(&file, &layout);
-        plan.check(weights, part, &wanted)?;
-        fill(module, self.options, |name, shape| plan.tensor(weights, part, name, shape))?;
-        Ok(())
+        plan.check(&weights, part, wanted)?;
+        Ok(Found::Planned(weights, Box::new(plan)))
+    }
+}
+
+/// A file that was found to have the weights of a part.
+enum Found<'a> {
+    /// Under the names of the parameters.
+    AsNamed(Weights),
+    /// Under other names.
+    Planned(Weights, Box<Plan>),
+    /// Beside those of the other parts.
+    Single(&'a SingleFile),
+}
+
+impl Found<'_> {
+    fn tensor(&self, part: &str, name: &str, shape: &[usize]) -> Result<Tensor, LoadError> {
+        match self {
+            Self::AsNamed(weights) => weights.get_stored(name),
+            Self::Planned(weights, plan) => plan.tensor(weights, part, name, shape),
+            Self::Single(file) => file.plan.tensor(&file.weights, part, name, shape),
+        }
     }
 }
 
@@ -107,32 +158,40 @@ const ENDINGS: [&str; 8] = [
     ".fp16.bin.index.json",
 ];
 
-/// Gives the parameters of `module`, one after the other, the values that `get` has for a name and
-/// a shape, as the options want them to be kept.
+/// Gives those parameters of `module` that are `wanted`, in order, the values that `get` has for a
+/// name and a shape, as the options want them to be kept. While one is prepared the next is read
+/// already; there are no more at a time.
 ///
 /// # Errors
 /// Those of `get`.
-pub fn fill<E>(
+pub fn fill<E: Send>(
     module: &mut impl Module,
     options: &LoadOptions,
-    mut get: impl FnMut(&str, &[usize]) -> Result<Tensor, E>,
+    wanted: &dyn Fn(&str) -> bool,
+    get: impl Fn(&str, &[usize]) -> Result<Tensor, E> + Send,
 ) -> Result<(), E> {
     module.set_precision(options.precision);
-    for (name, parameter) in module.named_parameters_mut() {
-        let value = get(&name, parameter.shape())?;
-        if options.trainable {
-            parameter.set(value.in_f32());
-            continue;
+    let mut parameters = module.named_parameters_mut();
+    parameters.retain(|(name, _)| wanted(name));
+    let asked: Vec<_> =
+        parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec())).collect();
+    thread::scope(|scope| {
+        let (send, values) = mpsc::sync_channel(0);
+        scope.spawn(move || {
+            // Nobody listens any more after an error.
+            asked
+                .iter()
+                .map(|(name, shape)| get(name, shape))
+                .try_for_each(|value| send.send(value))
+        });
+        for ((_, parameter), value) in parameters.into_iter().zip(values) {
+            if options.trainable {
+                parameter.set(value?.in_f32());
+            } else {
+                parameter.set(value?);
+                parameter.prepare();
+            }
         }
-        parameter.set(value);
-        parameter.prepare();
-        // What it was prepared from would wait for another tensor of its size.
-        if parameter.count() >= LARGE {
-            release_idle_memory();
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
-
-/// A parameter of this many numbers is worth giving memory back for.
-const LARGE: usize = 1 << 20;

@@ -6,7 +6,7 @@ use aquatint_tensor::Tensor;
 
 use crate::components::SecondEncoder;
 use crate::text_encoder::TextEncoder;
-use crate::{Components, GenerateRequest};
+use crate::{Components, GenerateRequest, Tokenizer};
 
 /// What the text encoders say about a request.
 #[derive(Clone, Debug)]
@@ -28,20 +28,39 @@ pub struct Encoded {
 
 /// Words to context.
 pub fn encode_prompt(components: &Components, request: &GenerateRequest) -> PromptEmbeds {
-    let prompt = encode(components, &request.prompt);
-    let nothing = request.negative_prompt.is_empty() && components.config.zeros_for_empty_prompt;
-    let negative = if nothing {
-        let zeros = |x: &Tensor| Tensor::zeros(x.shape());
-        Encoded { context: zeros(&prompt.context), pooled: prompt.pooled.as_ref().map(zeros) }
-    } else {
-        encode(components, &request.negative_prompt)
-    };
-    PromptEmbeds { prompt, negative }
+    let zeros = components.config.zeros_for_empty_prompt;
+    of_request(request, zeros, |text| encode(components, text))
 }
 
 /// One text to context.
 pub fn encode(components: &Components, text: &str) -> Encoded {
     let Components { tokenizer, text_encoder, second_encoder, .. } = components;
+    of_text(tokenizer, text_encoder, second_encoder.as_ref(), text)
+}
+
+/// Both texts of a request to context.
+pub(crate) fn of_request(
+    request: &GenerateRequest,
+    zeros_for_empty_prompt: bool,
+    encode: impl Fn(&str) -> Encoded,
+) -> PromptEmbeds {
+    let prompt = encode(&request.prompt);
+    let negative = if request.negative_prompt.is_empty() && zeros_for_empty_prompt {
+        let zeros = |x: &Tensor| Tensor::zeros(x.shape());
+        Encoded { context: zeros(&prompt.context), pooled: prompt.pooled.as_ref().map(zeros) }
+    } else {
+        encode(&request.negative_prompt)
+    };
+    PromptEmbeds { prompt, negative }
+}
+
+/// One text to context, by one or two encoders.
+pub(crate) fn of_text(
+    tokenizer: &Tokenizer,
+    text_encoder: &TextEncoder,
+    second_encoder: Option<&SecondEncoder>,
+    text: &str,
+) -> Encoded {
     let ids = tokenizer.encode(text);
     match (text_encoder, second_encoder) {
         (TextEncoder::Clip(first), Some(second)) => encode_twice(first, &ids, second, text),

@@ -5,14 +5,12 @@ use std::path::Path;
 
 use aquatint_checkpoint::naming::{Layout, Plan, shapes};
 use aquatint_checkpoint::{Detected, Family, Kind, Weights, detect};
-use aquatint_nn::{Module, ModuleExt};
 use serde_json::{Map, Value};
 
 use crate::config::{INDEX, SCHEDULER_CONFIG};
 use crate::configs::of_folder;
-use crate::parts::fill;
 use crate::presets::preset;
-use crate::{LoadOptions, ModelError, ModelSource};
+use crate::{ModelError, ModelSource};
 
 /// An opened file, what it was found to be, and where each part's weights are in it.
 pub struct SingleFile {
@@ -95,23 +93,17 @@ impl SingleFile {
         }
     }
 
-    /// Fills the module of a part.
-    pub(crate) fn fill(
+    /// Whether the file has exactly the tensors that the module of a part wants.
+    pub(crate) fn check(
         &self,
         part: &str,
-        module: &mut impl Module,
-        options: &LoadOptions,
+        wanted: &[(String, Vec<usize>)],
     ) -> Result<(), ModelError> {
-        let parameters = module.named_parameters();
-        let wanted: Vec<_> =
-            parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec())).collect();
         if self.found.missing.contains(&part) {
             let reason = format!("is {}", self.found.sentence());
             return Err(ModelError::NoModel { file: self.path().into(), reason });
         }
-        self.plan.check(&self.weights, part, &wanted)?;
-        fill(module, options, |name, shape| self.plan.tensor(&self.weights, part, name, shape))?;
-        Ok(())
+        Ok(self.plan.check(&self.weights, part, wanted)?)
     }
 }
 

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use aquatint_diffusion::{
     Condition, Guidance, GuidanceInterval, ModelDenoiser, Noise, Run, Step, Watch,
 };
-use aquatint_models::Context;
 use aquatint_models::unet::Shortcuts;
+use aquatint_models::{AutoencoderKL, Context, Tiling, UNet2DConditionModel};
 use aquatint_tensor::{RngKind, Tensor, release_idle_memory};
 
 use crate::prompt::{self, Encoded, PromptEmbeds, encode_prompt};
 use crate::step_cache::StepCache;
-use crate::{Components, GenerateRequest, Picture, RequestError};
+use crate::{Components, GenerateRequest, ModelConfig, Picture, RequestError};
 
 /// Why there are no pictures.
 #[derive(Debug, thiserror::Error)]
@@ -46,11 +46,12 @@ pub fn text_to_image(
     let (width, height) = request.size_for(&components.config)?;
     let embeds = encode_prompt(components, request);
     let mut pictures = Vec::with_capacity(request.count);
-    for seeds in batches(&components.config, width, height, &request.seeds()) {
-        let latents = denoise(components, request, &embeds, &seeds, watch, &|_| {})?;
+    let Components { unet, vae, config, .. } = components;
+    for seeds in batches(config, width, height, &request.seeds()) {
+        let latents = denoise(unet, config, request, &embeds, &seeds, watch, &|_| {})?;
         // The next stage has other sizes.
         release_idle_memory();
-        pictures.extend(decode(components, &latents)?);
+        pictures.extend(decode(vae, &latents, Tiling::Auto)?);
         release_idle_memory();
     }
     Ok(pictures)
@@ -58,12 +59,7 @@ pub fn text_to_image(
 
 /// The seeds in groups of pictures that are made together: as many as the machine is busy with and
 /// the memory bears, which depends on nothing but their size.
-pub fn batches(
-    config: &crate::ModelConfig,
-    width: usize,
-    height: usize,
-    seeds: &[u64],
-) -> Vec<Vec<u64>> {
+pub fn batches(config: &ModelConfig, width: usize, height: usize, seeds: &[u64]) -> Vec<Vec<u64>> {
     /// Latent pixels of one batch: one picture of 512×512, or 16 of 128×128.
     const PIXELS: usize = 64 * 64;
     let factor = config.vae.downsampling_factor();
@@ -77,14 +73,14 @@ pub fn batches(
 /// # Errors
 /// If the model cannot do that, or `watch` stopped it.
 pub fn denoise(
-    components: &Components,
+    unet: &UNet2DConditionModel,
+    config: &ModelConfig,
     request: &GenerateRequest,
     embeds: &PromptEmbeds,
     seeds: &[u64],
     watch: &mut dyn Watch,
     look: &dyn Fn(&Tensor),
 ) -> Result<Tensor, GenerateError> {
-    let Components { unet, config, .. } = components;
     let (width, height) = request.size_for(config)?;
     let known = "validated when the model was loaded";
     let schedule = config.scheduler.schedule().expect(known);
@@ -147,13 +143,17 @@ pub fn denoise(
 ///
 /// # Errors
 /// If the latents, or what the autoencoder makes of them, are not finite.
-pub fn decode(components: &Components, latents: &Tensor) -> Result<Vec<Picture>, GenerateError> {
+pub fn decode(
+    vae: &AutoencoderKL,
+    latents: &Tensor,
+    tiling: Tiling,
+) -> Result<Vec<Picture>, GenerateError> {
     let finite = |x: Tensor| if x.finite() { Ok(x) } else { Err(GenerateError::NotFinite) };
     let mut pictures = Vec::with_capacity(latents.dim(0));
     // One by one, because this is where most of the memory goes.
     for n in 0..latents.dim(0) {
-        let latents = finite(components.config.vae.unscaled(&latents.narrow_rows(n, 1)))?;
-        let image = finite(components.vae.decode(&latents))?;
+        let latents = finite(vae.config().unscaled(&latents.narrow_rows(n, 1)))?;
+        let image = finite(vae.decode_tiled(&latents, tiling))?;
         pictures.extend(Picture::from_images(&image));
     }
     Ok(pictures)

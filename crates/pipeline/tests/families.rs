@@ -10,8 +10,8 @@ use aquatint_checkpoint::DType;
 use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::Module;
 use aquatint_pipeline::{
-    Components, GenerateRequest, ModelConfig, ModelSource, SecondEncoder, TextEncoder, Tokenizer,
-    decode, denoise, encode_prompt,
+    Components, GenerateRequest, ModelConfig, ModelSource, SecondEncoder, TextEncoder, Tiling,
+    Tokenizer, decode, denoise, encode_prompt,
 };
 use common::{Golden, fill, numbers};
 use serde::de::DeserializeOwned;
@@ -66,10 +66,11 @@ fn check_picture(
     request: &GenerateRequest,
 ) {
     let embeds = encode_prompt(components, request);
+    let Components { unet, vae, config, .. } = components;
     let latents =
-        denoise(components, request, &embeds, &request.seeds(), &mut (), &|_| {}).unwrap();
+        denoise(unet, config, request, &embeds, &request.seeds(), &mut (), &|_| {}).unwrap();
     golden.check(&format!("{name}.latents"), &latents);
-    let picture = &decode(components, &latents).unwrap()[0];
+    let picture = &decode(vae, &latents, Tiling::Auto).unwrap()[0];
     let pixels = format!("{name}.pixels");
     let expected: Vec<u8> = numbers(golden.value(&pixels));
     let step = |k: usize| k * (picture.rgb.len() - 1) / (expected.len() - 1);

@@ -10,8 +10,8 @@ use std::path::Path;
 use aquatint_checkpoint::DType;
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_pipeline::{
-    Components, GenerateError, GenerateRequest, LoadOptions, ModelSource, RequestError, Step,
-    Watch, text_to_image,
+    Components, GenerateError, GenerateRequest, LoadOptions, ModelSource, RequestError, Stages,
+    Step, Tiling, Watch, decode, denoise, text_to_image,
 };
 use aquatint_tensor::Tensor;
 use serde_json::Value;
@@ -224,4 +224,39 @@ fn what_the_model_cannot_do() {
     components.config.scheduler.num_train_timesteps = 3;
     let result = text_to_image(&components, &request(), &mut ());
     assert!(matches!(result, Err(GenerateError::Request(RequestError::Steps(4, 3)))));
+}
+
+/// One part of the model after the other draws what all of them draw.
+#[test]
+fn stages_draw_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_components().save(folder.path(), DType::F16).unwrap();
+    let source = ModelSource::folder(folder.path()).unwrap();
+    let pictures = text_to_image(&load(&source), &request(), &mut ()).unwrap();
+
+    let options = LoadOptions::default();
+    let stages = Stages::open(&source, &options).unwrap();
+    let embeds = stages.text_encoders().unwrap().encode_prompt(&request());
+    let (unet, config, seeds) = (stages.unet().unwrap(), stages.config(), request().seeds());
+    let latents = denoise(&unet, config, &request(), &embeds, &seeds, &mut (), &|_| {}).unwrap();
+    drop(unet);
+    let decoder = stages.decoder().unwrap();
+    let filled = |part: &str| {
+        decoder.named_parameters().iter().any(|(name, p)| name.starts_with(part) && p.is_filled())
+    };
+    assert!(filled("decoder.") && !filled("encoder."));
+    for tiling in [Tiling::Auto, Tiling::On, Tiling::Off] {
+        assert_eq!(decode(&decoder, &latents, tiling).unwrap(), pictures);
+    }
+}
+
+/// A part that is missing is found before any other is read.
+#[test]
+fn a_missing_part_is_found_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_components().save(folder.path(), DType::F16).unwrap();
+    std::fs::remove_file(folder.path().join("vae/diffusion_pytorch_model.safetensors")).unwrap();
+    let source = ModelSource::folder(folder.path()).unwrap();
+    let error = Stages::open(&source, &LoadOptions::default()).err().expect("no autoencoder");
+    assert!(error.to_string().contains("vae/diffusion_pytorch_model.safetensors"), "{error}");
 }

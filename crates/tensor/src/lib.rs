@@ -15,9 +15,10 @@ mod storage;
 mod tape;
 mod tensor;
 
+pub use aquatint_kernels::group_norm::GroupMoments;
 pub use aquatint_kernels::{Nonlinearity, Numbers, Precision, cpu, optimizer, peak, watch};
 pub use ops::{Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Mask};
-pub use pool::release as release_idle_memory;
+pub use pool::{peak as peak_memory, release as release_idle_memory};
 pub use rng::{Rng, RngKind};
 pub use storage::Use;
 pub use tape::Grads;

@@ -3,64 +3,107 @@
 //! A training step asks for the same few hundred sizes over and over. Giving freed buffers back
 //! to the system costs a page fault for every 4 KiB on the next use, more than many operations
 //! cost themselves; so buffers return to a list by size and are handed out again as they are.
+//!
+//! Together, buffers in use and idle ones never take much more than was once in use at the same
+//! time: before a new buffer is asked for, idle ones make room for it.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 /// Buffers shorter than this are left to the allocator.
 const SMALLEST: usize = 4096;
-/// At most this many idle elements are kept (512 MiB).
-const MOST_IDLE: usize = 1 << 27;
+/// So many unused elements (256 KiB) of a buffer are no matter.
+const LITTLE: usize = 1 << 16;
+/// Most elements (64 MiB) that are kept above what was once in use.
+const MOST_SPARE: usize = 1 << 24;
 
-#[derive(Default)]
-struct Idle {
-    by_capacity: BTreeMap<usize, Vec<Vec<f32>>>,
-    elements: usize,
+/// Elements of the buffers, in use and idle.
+struct Pool {
+    idle: BTreeMap<usize, Vec<Vec<f32>>>,
+    in_idle: usize,
+    in_use: usize,
+    most_in_use: usize,
 }
 
-static IDLE: LazyLock<Mutex<Idle>> = LazyLock::new(Mutex::default);
+static POOL: Mutex<Pool> = Mutex::new(Pool::new());
 
-fn idle() -> MutexGuard<'static, Idle> {
-    IDLE.lock().expect("the pool is never left half-changed")
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().expect("the pool is never left half-changed")
 }
 
-impl Idle {
-    /// The smallest buffer that `len` elements fit into, if no more than half of it would be
-    /// unused.
+impl Pool {
+    const fn new() -> Self {
+        Self { idle: BTreeMap::new(), in_idle: 0, in_use: 0, most_in_use: 0 }
+    }
+
+    /// The smallest idle buffer that `len` elements fit into, if not much of it would be unused:
+    /// half of a small one, an eighth of a large one.
     fn take(&mut self, len: usize) -> Option<Vec<f32>> {
-        let (&capacity, buffers) = self.by_capacity.range_mut(len..=2 * len).next()?;
-        let buffer = buffers.pop();
-        if buffers.is_empty() {
-            self.by_capacity.remove(&capacity);
+        let unused = (len / 8).max(LITTLE).min(len);
+        let capacity = *self.idle.range(len..=len + unused).next()?.0;
+        self.uses(capacity);
+        Some(self.remove(capacity))
+    }
+
+    /// A buffer of `len` elements is about to be made. Those that make room for it.
+    fn make(&mut self, len: usize) -> Vec<Vec<f32>> {
+        self.uses(len);
+        let mut freed = Vec::new();
+        let spare = (self.most_in_use / 4).min(MOST_SPARE);
+        while self.in_use + self.in_idle > self.most_in_use + spare {
+            let Some((&largest, _)) = self.idle.last_key_value() else { break };
+            freed.push(self.remove(largest));
         }
-        self.elements -= capacity;
+        freed
+    }
+
+    fn uses(&mut self, capacity: usize) {
+        self.in_use += capacity;
+        self.most_in_use = self.most_in_use.max(self.in_use);
+    }
+
+    fn remove(&mut self, capacity: usize) -> Vec<f32> {
+        let buffers = self.idle.get_mut(&capacity).expect("there is one of this capacity");
+        let buffer = buffers.pop().expect("lists without buffers are removed");
+        if buffers.is_empty() {
+            self.idle.remove(&capacity);
+        }
+        self.in_idle -= capacity;
         buffer
     }
 
-    /// Keeps a buffer, unless too much is kept already.
     fn put(&mut self, buffer: Vec<f32>) {
         let capacity = buffer.capacity();
-        if self.elements + capacity <= MOST_IDLE {
-            self.elements += capacity;
-            self.by_capacity.entry(capacity).or_default().push(buffer);
-        }
+        self.in_use -= capacity;
+        self.in_idle += capacity;
+        self.idle.entry(capacity).or_default().push(buffer);
     }
 }
 
-/// A run of f32 numbers that returns to the pool when dropped.
-pub struct Buffer(Vec<f32>);
+/// A run of f32 numbers that returns to the pool when dropped, if it is from there.
+pub struct Buffer {
+    values: Vec<f32>,
+    pooled: bool,
+}
 
 impl Buffer {
     /// `len` numbers of any value, for an operation that writes them all.
     pub fn stale(len: usize) -> Self {
-        if len >= SMALLEST
-            && let Some(mut buffer) = idle().take(len)
-        {
-            buffer.resize(len, 0.0);
-            return Self(buffer);
+        if len < SMALLEST {
+            return Self { values: vec![0.0; len], pooled: false };
         }
-        Self(vec![0.0; len])
+        let taken = pool().take(len);
+        let mut values = match taken {
+            Some(values) => values,
+            None => {
+                let freed = pool().make(len);
+                drop(freed);
+                vec![0.0; len]
+            }
+        };
+        values.resize(len, 0.0);
+        Self { values, pooled: true }
     }
 
     /// `len` zeros.
@@ -80,21 +123,35 @@ impl Buffer {
 
 /// Gives idle memory back to the system.
 pub fn release() {
-    *idle() = Idle::default();
+    let idle = {
+        let mut pool = pool();
+        (pool.in_idle, pool.most_in_use) = (0, pool.in_use);
+        std::mem::take(&mut pool.idle)
+    };
+    drop(idle);
     aquatint_kernels::release_scratch_memory();
+}
+
+/// The most bytes of activations that were in use at the same time, up to now or since `reset`.
+pub fn peak(reset: bool) -> usize {
+    let mut pool = pool();
+    let most = pool.most_in_use;
+    if reset {
+        pool.most_in_use = pool.in_use;
+    }
+    most * size_of::<f32>()
 }
 
 impl From<Vec<f32>> for Buffer {
     fn from(values: Vec<f32>) -> Self {
-        Self(values)
+        Self { values, pooled: false }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let values = std::mem::take(&mut self.0);
-        if values.len() >= SMALLEST {
-            idle().put(values);
+        if self.pooled {
+            pool().put(std::mem::take(&mut self.values));
         }
     }
 }
@@ -102,12 +159,53 @@ impl Drop for Buffer {
 impl Deref for Buffer {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.0
+        &self.values
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        &mut self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Pool {
+        fn buffer(&mut self, len: usize) -> Vec<f32> {
+            self.take(len).unwrap_or_else(|| {
+                self.make(len);
+                Vec::with_capacity(len)
+            })
+        }
+    }
+
+    #[test]
+    fn a_buffer_of_about_the_size_is_used_again() {
+        let mut pool = Pool::new();
+        let (small, large) = (pool.buffer(100), pool.buffer(190));
+        pool.put(small);
+        pool.put(large);
+        assert_eq!(pool.buffer(95).capacity(), 100);
+        assert_eq!(pool.buffer(96).capacity(), 190);
+        assert_eq!((pool.in_use, pool.in_idle), (290, 0));
+        let huge = pool.buffer(1000);
+        pool.put(huge);
+        // It would waste more than half of it.
+        assert!(pool.take(400).is_none());
+    }
+
+    #[test]
+    fn idle_buffers_make_room_for_new_ones() {
+        let mut pool = Pool::new();
+        for len in [1000, 300, 5000, 100, 4000, 2400, 1200, 600] {
+            let buffer = pool.buffer(len);
+            pool.put(buffer);
+            assert!(pool.in_use + pool.in_idle <= 6250, "{} after {len}", pool.in_idle);
+            assert_eq!(pool.in_idle, pool.idle.iter().map(|(len, b)| len * b.len()).sum());
+        }
+        assert_eq!((pool.in_use, pool.most_in_use), (0, 5000));
     }
 }

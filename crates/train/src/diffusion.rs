@@ -13,7 +13,7 @@ use aquatint_diffusion::{
 };
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
-use aquatint_pipeline::{Picture, SchedulerConfig, contact_sheet, decode, square_columns};
+use aquatint_pipeline::{Picture, SchedulerConfig, Tiling, contact_sheet, decode, square_columns};
 use aquatint_tensor::{Rng, RngKind, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -269,7 +269,7 @@ impl Task for Diffusion {
         for (i, some) in prompts.chunks(AT_ONCE / 2).enumerate() {
             let latents = self.sample(some, (i * AT_ONCE / 2) as u64);
             // Where there are no numbers there is no picture; the loop says so of the next loss.
-            pictures.extend(decode(&self.networks.components, &latents).ok()?);
+            pictures.extend(decode(&self.networks.components.vae, &latents, Tiling::Auto).ok()?);
         }
         let columns = square_columns(pictures.len());
         (!pictures.is_empty()).then(|| contact_sheet(&pictures, columns))

@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
         if options.int8 {
             choose_int8(&mut unet);
         }
-        fill(&mut unet, &options, made_up)?;
+        fill(&mut unet, &options, &|_| true, made_up)?;
         let sample = rng.randn(&[1, SIDE, SIDE, unet.config().in_channels]);
         let context = rng.randn(&[1, TOKENS, unet.config().cross_attention_dim]);
         let pass = || unet.forward(&sample, &[TIMESTEP], &context);
@@ -76,7 +76,7 @@ pub fn run(args: Args) -> Result<()> {
         drop(unet);
 
         let mut vae = AutoencoderKL::new(&vae_config);
-        fill(&mut vae, &options, made_up)?;
+        fill(&mut vae, &options, &|_| true, made_up)?;
         let latents = rng.randn(&[1, SIDE, SIDE, vae.config().latent_channels]);
         measured.push(("VAE decoder", dtype, Timings::of(args.passes, || vae.decode(&latents))));
         // Of the highest seen, so that a disturbance here does not flatter the kernels.

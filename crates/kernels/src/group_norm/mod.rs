@@ -1,6 +1,7 @@
 //! Group normalisation (Wu and He 2018), fused with the SiLU that follows it in every ResNet
 //! block.
 
+mod bands;
 mod grad;
 mod moments;
 mod shape;
@@ -10,8 +11,10 @@ mod tests;
 use crate::cpu::{Isa, isa};
 use crate::math::{self, per_isa};
 use crate::watch;
+use moments::Moments;
 use rayon::prelude::*;
 
+pub use bands::{GroupMoments, group_norm_band};
 pub use grad::group_norm_grad;
 pub use shape::GroupNormShape;
 
@@ -42,10 +45,31 @@ fn group_norm_on(
     out: &mut [f32],
     stats: &mut [f32],
 ) {
-    let groups = groups_of(isa, s, x);
+    let groups = rounded(&moments::moments(isa, s, x), s.eps);
     for (stats, group) in stats.as_chunks_mut::<2>().0.iter_mut().zip(&groups) {
         *stats = [group[0], group[2]];
     }
+    normalize_all(isa, s, x, weight, bias, &groups, out);
+}
+
+/// Of each group: the mean as an f32, what that rounding has taken away, and 1 / deviation.
+fn rounded(moments: &[Moments], eps: f32) -> Vec<[f32; 3]> {
+    let of = |m: &Moments| {
+        let mean = m.mean as f32;
+        [mean, (m.mean - f64::from(mean)) as f32, m.rstd(eps) as f32]
+    };
+    moments.iter().map(of).collect()
+}
+
+fn normalize_all(
+    isa: Isa,
+    s: &GroupNormShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    groups: &[[f32; 3]],
+    out: &mut [f32],
+) {
     s.blocks_mut(out).into_par_iter().enumerate().for_each(|(block, out)| {
         let groups = &groups[s.picture_of(block) * s.groups..][..s.groups];
         let [mean, scale, shift] = rows(s, groups, weight, bias);
@@ -56,16 +80,6 @@ fn group_norm_on(
             normalize(isa, x, &mean, &scale, &shift, out, |y| y);
         }
     });
-}
-
-/// Of each group of each picture: the mean as an f32, what that rounding has taken away, and
-/// 1 / deviation.
-fn groups_of(isa: Isa, s: &GroupNormShape, x: &[f32]) -> Vec<[f32; 3]> {
-    let moments = moments::moments(isa, s, x);
-    moments
-        .iter()
-        .map(|m| [m.mean as f32, (m.mean - f64::from(m.mean as f32)) as f32, m.rstd(s.eps) as f32])
-        .collect()
 }
 
 /// The mean, scale and shift of the channels of a picture with these groups, as rows of the loops.
@@ -96,7 +110,8 @@ pub fn group_norm_affine(s: &GroupNormShape, x: &[f32], weight: &[f32], bias: &[
     s.check(&[x.len()], &[weight.len(), bias.len()], 2 * s.n * s.groups);
     let _call = watch::elements("group norm, moments", [s.n, s.pixels, s.c], x.len());
     let [mut mean, mut scale, mut shift] = [(); 3].map(|()| Vec::with_capacity(s.n * s.c));
-    for groups in groups_of(isa(), s, x).chunks_exact(s.groups) {
+    let groups = rounded(&moments::moments(isa(), s, x), s.eps);
+    for groups in groups.chunks_exact(s.groups) {
         let rows = rows(s, groups, weight, bias);
         for (all, row) in [&mut mean, &mut scale, &mut shift].into_iter().zip(rows) {
             all.extend_from_slice(&row[..s.c]);

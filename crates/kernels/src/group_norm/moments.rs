@@ -54,6 +54,21 @@ pub fn moments(isa: Isa, s: &GroupNormShape, x: &[f32]) -> Vec<Moments> {
         .collect()
 }
 
+/// Adds the pixels `x` of one picture to the moments of its groups so far, of which there are none
+/// before the first pixels. Cut where blocks are, the pixels give the bits of [`moments`].
+pub fn add_moments_of(isa: Isa, s: &GroupNormShape, x: &[f32], so_far: &mut Vec<Moments>) {
+    let blocks = s.blocks_in_picture();
+    let of_block: Vec<Vec<Moments>> =
+        (0..blocks).into_par_iter().map(|i| of_block(isa, s, s.block(x, i))).collect();
+    for block in of_block {
+        if so_far.is_empty() {
+            *so_far = block;
+        } else {
+            so_far.iter_mut().zip(block).for_each(|(a, b)| *a = a.merge(b));
+        }
+    }
+}
+
 /// The moments of each group in one block: first a mean in f32, good to a few digits, then both
 /// moments about that.
 fn of_block(isa: Isa, s: &GroupNormShape, x: &[f32]) -> Vec<Moments> {

@@ -1,5 +1,7 @@
 //! The two halves of the autoencoder.
 
+mod bands;
+
 use aquatint_nn::{Conv2d, Fused, GroupNorm, Module};
 use aquatint_tensor::Tensor;
 
@@ -73,8 +75,7 @@ struct MidBlock2D {
 }
 
 /// Each residual block, with the attention after it where there is one.
-fn through(resnets: &[ResnetBlock2D], attentions: &[AttentionBlock], x: &Tensor) -> Tensor {
-    let mut x = x.clone();
+fn through(resnets: &[ResnetBlock2D], attentions: &[AttentionBlock], mut x: Tensor) -> Tensor {
     for (i, resnet) in resnets.iter().enumerate() {
         x = resnet.forward(&x, None);
         if let Some(attention) = attentions.get(i) {
@@ -85,7 +86,7 @@ fn through(resnets: &[ResnetBlock2D], attentions: &[AttentionBlock], x: &Tensor)
 }
 
 impl MidBlock2D {
-    fn forward(&self, x: &Tensor) -> Tensor {
+    fn forward(&self, x: Tensor) -> Tensor {
         through(&self.resnets, &self.attentions, x)
     }
 }
@@ -131,13 +132,13 @@ impl Encoder {
         let mut x = self.conv_in.forward(image);
         probe("conv_in", &x);
         for (i, block) in self.down_blocks.iter().enumerate() {
-            x = through(&block.resnets, &block.attentions, &x);
+            x = through(&block.resnets, &block.attentions, x);
             for downsampler in &block.downsamplers {
                 x = downsampler.forward(&x);
             }
             probe(&format!("down_blocks.{i}"), &x);
         }
-        x = self.mid_block.forward(&x);
+        x = self.mid_block.forward(x);
         probe("mid_block", &x);
         let norm = Some(&self.conv_norm_out);
         self.conv_out.forward_fused(&x, &Fused { norm, ..Fused::default() })
@@ -182,10 +183,10 @@ impl Decoder {
     pub(super) fn forward_with(&self, latents: &Tensor, probe: &mut Probe) -> Tensor {
         let mut x = self.conv_in.forward(latents);
         probe("conv_in", &x);
-        x = self.mid_block.forward(&x);
+        x = self.mid_block.forward(x);
         probe("mid_block", &x);
         for (i, block) in self.up_blocks.iter().enumerate() {
-            x = through(&block.resnets, &block.attentions, &x);
+            x = through(&block.resnets, &block.attentions, x);
             for upsampler in &block.upsamplers {
                 x = upsampler.forward(&x);
             }

@@ -102,6 +102,30 @@ impl Tensor {
         })
     }
 
+    /// `len` rows of one picture from row `start` on, `[1, H, W, C]` → `[1, len, W, C]`: the tensor
+    /// itself if these are all. Not differentiable: the result is untracked.
+    #[track_caller]
+    pub fn rows_of_picture(&self, start: usize, len: usize) -> Tensor {
+        let &[1, h, w, c] = self.shape() else { panic!("rows of a picture {:?}", self.shape()) };
+        assert!(start + len <= h, "rows {start}..{} of {:?}", start + len, self.shape());
+        if len == h {
+            return self.detach();
+        }
+        let out = Buffer::copy_of(&self.data()[start * w * c..(start + len) * w * c]);
+        Tensor::from_buffer(out, &[1, len, w, c])
+    }
+
+    /// Writes the rows x `[1, len, W, C]` over those of this picture `[1, H, W, C]` from row `start`
+    /// on.
+    #[track_caller]
+    pub fn set_rows_of_picture(&mut self, start: usize, x: &Tensor) {
+        let (&[1, h, w, c], &[1, len, xw, xc]) = (self.shape(), x.shape()) else {
+            panic!("rows {:?} of a picture {:?}", x.shape(), self.shape())
+        };
+        assert!(start + len <= h && [xw, xc] == [w, c], "{:?} into {:?}", x.shape(), self.shape());
+        self.data_mut()[start * w * c..(start + len) * w * c].copy_from_slice(x.data());
+    }
+
     /// `[N, H, W, C]` → `[N, C, H, W]`, the field's layout for files and public values.
     /// Not differentiable: the result is untracked.
     #[track_caller]

@@ -1,6 +1,6 @@
 //! Group norm (with or without SiLU) and layer norm.
 
-use aquatint_kernels::group_norm::{self, GroupNormShape};
+use aquatint_kernels::group_norm::{self, GroupMoments, GroupNormShape};
 use aquatint_kernels::layer_norm;
 
 use crate::Tensor;
@@ -79,6 +79,36 @@ impl Tensor {
                 chosen(needed, [(dx, x.shape()), (dw, &[c]), (db, &[c])])
             },
         )
+    }
+
+    /// Adds this band `[1, H, W, C]` of a picture to the moments of its groups.
+    #[track_caller]
+    pub fn add_group_moments(&self, groups: usize, moments: &mut GroupMoments) {
+        moments.add(&self.band(groups, 0.0), self.data());
+    }
+
+    /// [`Tensor::group_norm_silu`] of a band `[1, H, W, C]` of a picture with these moments. Not
+    /// differentiable: the result is untracked.
+    #[track_caller]
+    pub fn group_norm_silu_band(
+        &self,
+        groups: usize,
+        weight: &Tensor,
+        bias: &Tensor,
+        eps: f32,
+        moments: &GroupMoments,
+    ) -> Tensor {
+        let s = self.band(groups, eps);
+        let mut out = Buffer::stale(self.len());
+        let (weight, bias) = (weight.data(), bias.data());
+        group_norm::group_norm_band(&s, self.data(), moments, weight, bias, &mut out);
+        Tensor::from_buffer(out, self.shape())
+    }
+
+    fn band(&self, groups: usize, eps: f32) -> GroupNormShape {
+        let (n, c) = (self.dim(0), self.channels());
+        assert_eq!(n, 1, "a band of one picture, not {:?}", self.shape());
+        GroupNormShape { n, pixels: self.len() / c, c, groups, eps, silu: true }
     }
 
     /// Layer normalisation of each row of x `[.., C]`, times weight, plus bias (Ba et al. 2016).

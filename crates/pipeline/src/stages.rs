@@ -1,0 +1,153 @@
+//! A model of which one part at a time is in memory: for a command that makes its pictures and
+//! ends. What makes pictures again and again keeps all [`Components`](crate::Components).
+
+use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
+
+use crate::components::{
+    SecondEncoder, TOKENIZER, TOKENIZER_2, check_vocabulary, shipped_tokenizer,
+};
+use crate::parts::Parts;
+use crate::prompt::{self, Encoded, PromptEmbeds};
+use crate::text_encoder::{TextEncoder, TextEncoderConfig};
+use crate::{GenerateRequest, LoadOptions, ModelConfig, ModelError, ModelSource, Tokenizer, int8};
+
+/// A model whose parts are loaded when their stage comes, and dropped by whoever asked for them.
+pub struct Stages<'a> {
+    parts: Parts<'a>,
+    config: ModelConfig,
+    projected: bool,
+    tokenizer: Tokenizer,
+    second_tokenizer: Option<Tokenizer>,
+}
+
+/// What reads a prompt.
+#[derive(Clone, Debug)]
+pub struct TextEncoders {
+    /// Text to ids.
+    pub tokenizer: Tokenizer,
+    /// Ids to context.
+    pub text_encoder: TextEncoder,
+    /// SDXL's second reading of the prompt.
+    pub second_encoder: Option<SecondEncoder>,
+    zeros_for_empty_prompt: bool,
+}
+
+impl<'a> Stages<'a> {
+    /// Looks at everything that is known of the model without reading its numbers, so that no part
+    /// turns out to be missing after the others have worked for a while.
+    ///
+    /// # Errors
+    /// If a part is missing, damaged, or does not fit the others.
+    pub fn open(source: &'a ModelSource, options: &'a LoadOptions) -> Result<Self, ModelError> {
+        let (config, parts) = (ModelConfig::read(source)?, Parts { source, options });
+        let tokenizer = tokenizer(source, TOKENIZER, &config.text_encoder)?;
+        check_vocabulary(source, &tokenizer, &config)?;
+        let second = config.text_encoder_2.clone().map(TextEncoderConfig::Clip);
+        let second_tokenizer =
+            second.map(|config| self::tokenizer(source, TOKENIZER_2, &config)).transpose()?;
+        let projected = parts.has_projection(config.text_encoder_part())?;
+        let stages = Self { parts, config, projected, tokenizer, second_tokenizer };
+        let Self { parts, config, .. } = &stages;
+        parts.check(config.text_encoder_part(), &stages.text_encoder())?;
+        if let Some(second) = &config.text_encoder_2 {
+            parts.check("text_encoder_2", &ClipTextModel::with_projection(second))?;
+        }
+        parts.check("unet", &UNet2DConditionModel::new(&config.unet))?;
+        parts.check(config.vae_part(), &AutoencoderKL::new(&config.vae))?;
+        Ok(stages)
+    }
+
+    /// The configurations of all parts, and the noise schedule.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    pub(crate) fn into_config(self) -> ModelConfig {
+        self.config
+    }
+
+    /// The first stage's part: words to context.
+    ///
+    /// # Errors
+    /// If its weights cannot be read any more.
+    pub fn text_encoders(&self) -> Result<TextEncoders, ModelError> {
+        let Self { parts, config, tokenizer, .. } = self;
+        let mut text_encoder = self.text_encoder();
+        parts.fill(config.text_encoder_part(), &mut text_encoder)?;
+        let mut second_encoder = None;
+        if let (Some(config), Some(tokenizer)) = (&config.text_encoder_2, &self.second_tokenizer) {
+            let mut text_encoder = ClipTextModel::with_projection(config);
+            parts.fill("text_encoder_2", &mut text_encoder)?;
+            second_encoder = Some(SecondEncoder { tokenizer: tokenizer.clone(), text_encoder });
+        }
+        let tokenizer = tokenizer.clone();
+        let zeros_for_empty_prompt = config.zeros_for_empty_prompt;
+        Ok(TextEncoders { tokenizer, text_encoder, second_encoder, zeros_for_empty_prompt })
+    }
+
+    /// The second stage's part: noise to latents.
+    ///
+    /// # Errors
+    /// If its weights cannot be read any more.
+    pub fn unet(&self) -> Result<UNet2DConditionModel, ModelError> {
+        let mut unet = UNet2DConditionModel::new(&self.config.unet);
+        if self.parts.options.int8 {
+            int8::choose(&mut unet);
+        }
+        self.parts.fill("unet", &mut unet)?;
+        Ok(unet)
+    }
+
+    /// Latents to pictures and back.
+    ///
+    /// # Errors
+    /// If its weights cannot be read any more.
+    pub fn vae(&self) -> Result<AutoencoderKL, ModelError> {
+        let mut vae = AutoencoderKL::new(&self.config.vae);
+        self.parts.fill(self.config.vae_part(), &mut vae)?;
+        Ok(vae)
+    }
+
+    /// The third stage's part: an autoencoder that can decode only, because its other half was
+    /// not loaded.
+    ///
+    /// # Errors
+    /// If its weights cannot be read any more.
+    pub fn decoder(&self) -> Result<AutoencoderKL, ModelError> {
+        let mut vae = AutoencoderKL::new(&self.config.vae);
+        let wanted = |name: &str| !AutoencoderKL::encodes(name);
+        self.parts.fill_some(self.config.vae_part(), &mut vae, &wanted)?;
+        Ok(vae)
+    }
+
+    fn text_encoder(&self) -> TextEncoder {
+        TextEncoder::new(&self.config.text_encoder, self.projected)
+    }
+}
+
+/// The tokenizer in `folder` of the model, or, for a file that has none, the one that its text
+/// encoder was trained with.
+fn tokenizer(
+    source: &ModelSource,
+    folder: &str,
+    encoder: &TextEncoderConfig,
+) -> Result<Tokenizer, ModelError> {
+    match source {
+        ModelSource::File(_) if !source.has(&format!("{folder}/tokenizer_config.json")) => {
+            Ok(shipped_tokenizer(encoder))
+        }
+        _ => Ok(Tokenizer::load(source, folder)?),
+    }
+}
+
+impl TextEncoders {
+    /// What the text encoders say about a request.
+    pub fn encode_prompt(&self, request: &GenerateRequest) -> PromptEmbeds {
+        prompt::of_request(request, self.zeros_for_empty_prompt, |text| self.encode(text))
+    }
+
+    /// What they say about one text.
+    pub fn encode(&self, text: &str) -> Encoded {
+        prompt::of_text(&self.tokenizer, &self.text_encoder, self.second_encoder.as_ref(), text)
+    }
+}
