@@ -61,6 +61,7 @@ impl Quantized {
         let tasks = words.words_mut().par_chunks_mut(per_task * stride);
         let tasks = tasks.zip(levels.par_chunks_mut(per_task)).zip(sums.par_chunks_mut(per_task));
         tasks.enumerate().for_each(|(task, ((words, levels), sums))| {
+            let mut row = Scratch::take(s.c.next_multiple_of(2));
             let parts = words.chunks_exact_mut(stride).zip(levels).zip(sums).enumerate();
             for (i, ((words, levels), sum)) in parts {
                 let band = task * per_task + i;
@@ -68,7 +69,6 @@ impl Quantized {
                     Activations::F32(x) => bands.fill(isa, x, band, words),
                     Activations::Bf16(x) => {
                         let pairs = &x[band * s.c.div_ceil(2)..][..s.c.div_ceil(2)];
-                        let mut row = Scratch::take(s.c.next_multiple_of(2));
                         widen(isa, pairs, row.floats_mut());
                         bands.fill_pixel(isa, &row.floats_mut()[..s.c], words)
                     }
