@@ -48,9 +48,6 @@ const FEW: usize = 16;
 /// memory. Larger ones see few pixels: reading them is much of the work.
 const LARGEST: usize = 640 * 1920;
 
-/// Outputs times inputs up to which bf16 with transformed weights beats int8.
-const LARGEST_IN_BF16: usize = 640 * 1280;
-
 impl Weight {
     /// Prepares the weight `[n, k]` of a linear layer.
     ///
@@ -160,7 +157,7 @@ impl Weight {
     #[track_caller]
     pub fn conv2d_same_int8(w: Numbers, shape: [usize; 4]) -> Self {
         match winograd_tile(Precision::Bf16, shape, Tile::F4x2) {
-            Some(_) if shape[0] * shape[1] <= LARGEST_IN_BF16 => {
+            Some(_) if shape[0] * shape[1] <= LARGEST => {
                 Self::conv2d_same(Precision::Bf16, w, shape)
             }
             _ => Self::conv2d_int8(w, shape),
