@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aquatint_pipeline::{
-    GenerateRequest, LoadOptions, ModelConfig, ModelSource, Picture, Stages, Step, Watch, batches,
-    decode, denoise, metadata, png,
+    GenerateRequest, LoadOptions, ModelConfig, ModelSource, Picture, PromptEmbeds, Stages, Step,
+    Watch, batches, decode, denoise, metadata, png,
 };
 use aquatint_tensor::release_idle_memory;
 use serde_json::{Map, Value, json};
@@ -64,8 +64,9 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// One stage for all pictures after the other, so that no two parts of the model take memory
-    /// at the same time.
+    /// A part of the model is loaded when its stage comes and dropped after its last use, so that a
+    /// single batch never has two in memory. Of several batches, each is written before the next
+    /// begins.
     fn run(&self, clock: &mut Clock) -> Result<Vec<PathBuf>, Failure> {
         let Self { request, stages, .. } = *self;
         let encoders = stages.text_encoders()?;
@@ -75,30 +76,45 @@ impl Job<'_> {
         release_idle_memory();
         clock.stage("encode");
 
-        let unet = stages.unet()?;
-        clock.stage("load");
-        let ((width, height), config) = (self.size, stages.config());
-        let batches = batches(config, width, height, &request.seeds());
-        let preview = self.args.preview.as_ref().map(|_| Preview::new(request.steps));
+        let (width, height) = self.size;
+        let batches = batches(stages.config(), width, height, &request.seeds());
         let mut progress = Progress::new("denoising", (request.steps * batches.len()) as u64);
-        let mut latents = Vec::with_capacity(batches.len());
-        for seeds in &batches {
-            let preview = preview.as_ref().filter(|_| latents.is_empty());
-            let look = |latents: &_| preview.iter().for_each(|p| p.look(latents));
-            let mut watch = Watcher { progress: &mut progress, preview };
-            let done = denoise(&unet, config, request, &embeds, seeds, &mut watch, &look);
-            latents.push(done.inspect_err(|_| progress.finish())?);
-        }
+        let files = self.pictures(&embeds, &batches, &mut progress, clock);
         progress.finish();
-        drop(unet);
-        release_idle_memory();
-        clock.stage("denoise");
+        files
+    }
 
-        let (vae, tiling) = (stages.decoder()?, self.args.vae_tiling.into());
+    fn pictures(
+        &self,
+        embeds: &PromptEmbeds,
+        batches: &[Vec<u64>],
+        progress: &mut Progress,
+        clock: &mut Clock,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let Self { request, stages, .. } = *self;
+        let mut unet = Some(stages.unet()?);
         clock.stage("load");
+        let (mut decoder, tiling) = (None, self.args.vae_tiling.into());
+        let mut preview = self.args.preview.as_ref().map(|_| Preview::new(request.steps));
         let mut files = Vec::with_capacity(request.count);
-        for (latents, seeds) in latents.iter().zip(&batches) {
-            let pictures = decode(&vae, latents, tiling)?;
+        for (i, seeds) in batches.iter().enumerate() {
+            let network = unet.as_ref().expect("dropped after the last batch");
+            let look = |latents: &_| preview.iter().for_each(|p| p.look(latents));
+            let mut watch = Watcher { progress, preview: preview.as_ref() };
+            let config = stages.config();
+            let latents = denoise(network, config, request, embeds, seeds, &mut watch, &look)?;
+            if i + 1 == batches.len() {
+                unet = None;
+            }
+            release_idle_memory();
+            clock.stage("denoise");
+
+            let vae = match decoder.take() {
+                Some(vae) => vae,
+                None => stages.decoder()?,
+            };
+            clock.stage("load");
+            let pictures = decode(&vae, &latents, tiling)?;
             clock.stage("decode");
             for (picture, seed) in pictures.iter().zip(seeds) {
                 let path = self.target.path(files.len(), *seed);
@@ -106,11 +122,13 @@ impl Job<'_> {
                 files.push(path);
             }
             clock.stage("write");
-        }
-        if let (Some(preview), Some(path)) = (preview, &self.args.preview) {
-            let sheet = preview.sheet(&latents[0], |latents| decode(&vae, latents, tiling))?;
-            self.write(path, &sheet, request.seed)?;
-            clock.stage("preview");
+            if let (Some(preview), Some(path)) = (preview.take(), &self.args.preview) {
+                let sheet = preview.sheet(&latents, |latents| decode(&vae, latents, tiling))?;
+                self.write(path, &sheet, request.seed)?;
+                clock.stage("preview");
+            }
+            release_idle_memory();
+            decoder = Some(vae);
         }
         Ok(files)
     }

@@ -15,6 +15,8 @@ fn activations_are_dropped_when_they_have_been_used() {
         ..Default::default()
     });
     model.init(1);
+    // As for drawing: what is trained holds more.
+    model.named_parameters_mut().into_iter().for_each(|(_, parameter)| parameter.prepare());
     let latents = Rng::new(2).randn(&[1, 160, 160, 4]);
     let largest = 4 * 640 * 640 * 32;
     let peak = |decode: &dyn Fn() -> Tensor| {
