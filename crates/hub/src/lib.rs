@@ -1,8 +1,8 @@
 //! Models fetched from a hub, that is a server which speaks as huggingface.co does, into the cache
 //! that the Python tools share: what either has fetched, the other finds.
 //!
-//! [`pull`] asks what a repository holds ([`listing`]), decides what of it is wanted ([`choose`]),
-//! and fetches each file ([`download`]): locked against other processes, resumed where it broke
+//! `pull` asks what a repository holds (`listing`), decides what of it is wanted (`choose`),
+//! and fetches each file (`download`): locked against other processes, resumed where it broke
 //! off, its sum checked before it gets its name. [`Cache`] knows where everything lies.
 //!
 //! Everything that a server says is untrusted: names of files, tags, addresses and lengths.

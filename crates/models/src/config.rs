@@ -19,7 +19,7 @@ impl<T: Copy> PerBlock<T> {
     /// The value for block `i`.
     ///
     /// # Panics
-    /// If there is none; [`PerBlock::check_len`] tells before.
+    /// If there is none; `check_len` tells before.
     #[track_caller]
     pub fn at(&self, i: usize) -> T {
         match self {

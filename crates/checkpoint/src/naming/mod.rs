@@ -1,7 +1,7 @@
 //! Names: whose naming a file has, and how our tensors are made of its tensors and back.
 //!
 //! Our names are diffusers', so a diffusers file needs none of this but for a few old spellings.
-//! The latent-diffusion authors' names follow from a part's configuration: [`unet`] walks the
+//! The latent-diffusion authors' names follow from a part's configuration: `unet` walks the
 //! levels as the constructors do and writes down what names begin with on either side. Each pair is
 //! bound by an expression ([`Binding`]): the same, a 1×1 convolution for a linear layer, some rows
 //! of a fused tensor, or transposed. All of them can be run backwards, so one table serves reading
