@@ -3,6 +3,7 @@
 //! units, but the scores are never stored, and of the powers only pairs of bf16.
 
 use super::online::{QUERIES, Running, SLACK};
+use super::online_bf16::exp2;
 use crate::microkernel::avx512_bf16::fma;
 use std::arch::x86_64::*;
 use std::mem::transmute;
@@ -23,19 +24,6 @@ pub(super) struct Tile<'a> {
     pub count: usize,
     /// What products are multiplied with, in units of ln 2.
     pub scale: f32,
-}
-
-/// `2ˣ` with a relative error below 9e-5, a twentieth of that of bf16; 0 below -150, NaN for NaN.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn exp2(x: __m512) -> __m512 {
-    // x - floor(x).
-    let f = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(x);
-    // Minimax of relative error on [0, 1), 1 at 0.
-    let p = _mm512_fmadd_ps(_mm512_set1_ps(0.077_067_04), f, _mm512_set1_ps(0.227_645));
-    let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.695_116_76));
-    let p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0));
-    _mm512_scalef_ps(p, x)
 }
 
 impl Tile<'_> {
@@ -119,32 +107,5 @@ impl Tile<'_> {
             }
             true
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cpu::{Isa, isa};
-
-    #[test]
-    fn powers_of_two_are_close_enough_for_bf16() {
-        if isa() < Isa::Avx512 {
-            return;
-        }
-        // SAFETY: this machine has AVX-512; the array has 16 elements.
-        let power = |x| unsafe {
-            let mut y = [0.0; 16];
-            _mm512_storeu_ps(y.as_mut_ptr(), exp2(_mm512_set1_ps(x)));
-            y[0]
-        };
-        for i in 0..100_000 {
-            let x = 8.0 - i as f32 * 1e-3;
-            let (got, want) = (f64::from(power(x)), f64::from(x).exp2());
-            assert!((got - want).abs() <= 9e-5 * want, "2^{x} = {got}, not {want}");
-        }
-        assert_eq!([0.0, -1.0, 3.0].map(power), [1.0, 0.5, 8.0]);
-        assert_eq!([-200.0, -1e38, f32::NEG_INFINITY].map(power), [0.0; 3]);
-        assert!(power(f32::NAN).is_nan());
     }
 }
