@@ -23,7 +23,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Makes the pictures. Everything that can be wrong is looked at before anything takes time.
 pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     stop::listen();
-    let request = args.request(args.seed.unwrap_or_else(machine::random_seed));
+    let request = args.request(args.sampling.seed.unwrap_or_else(machine::random_seed));
     request.validate()?;
     let target = Target::new(args.output.as_deref(), &request.prompt, request.count)?;
     if let Some(preview) = &args.preview {

@@ -23,6 +23,33 @@ fn generate() {
                   What to show
 
         Options:
+              --negative-prompt <TEXT>
+                  What not to show
+
+              --width <W>
+                  Pixels, a multiple of 8 [default: the model's]
+
+              --height <H>
+                  Pixels, a multiple of 8 [default: the model's]
+
+          -n, --count <N>
+                  How many pictures
+
+                  [default: 1]
+
+          -o, --output <FILE|FOLDER>
+                  PNG file to write, or an existing folder (or a name ending in /) to write to
+
+              --preview <FILE>
+                  Also write a PNG of the first picture after each of ten steps
+
+              --json
+                  Print one line of JSON instead of the names
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Model:
           -m, --model <FOLDER|FILE>
                   Model: a folder in diffusers' layout, or a single file [default: the built-in model]
 
@@ -43,6 +70,7 @@ fn generate() {
               --text-encoder <FILE>
                   Take the text encoder's weights from this file
 
+        Sampling:
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]
 
@@ -71,6 +99,10 @@ fn generate() {
 
                   [default: 5]
 
+              --eta <X>
+                  How much noise is renewed on the way, 0 to 1 [default: the sampler's]
+
+        Less work:
               --fast
                   Less work for a picture that is a little different
 
@@ -90,29 +122,7 @@ fn generate() {
               --token-merging <RATIO>
                   Merge this part of the pixels during self-attention, 0 to 0.75 (ToMe) [default: 0]
 
-              --eta <X>
-                  How much noise is renewed on the way, 0 to 1 [default: the sampler's]
-
-              --negative-prompt <TEXT>
-                  What not to show
-
-              --width <W>
-                  Pixels, a multiple of 8 [default: the model's]
-
-              --height <H>
-                  Pixels, a multiple of 8 [default: the model's]
-
-          -n, --count <N>
-                  How many pictures
-
-                  [default: 1]
-
-          -o, --output <FILE|FOLDER>
-                  PNG file to write, or an existing folder (or a name ending in /) to write to
-
-              --preview <FILE>
-                  Also write a PNG of the first picture after each of ten steps
-
+        Machine:
               --threads <N>
                   Threads to compute with; the picture is the same for any number [default: physical cores]
 
@@ -134,13 +144,7 @@ fn generate() {
                   - on:   Always
                   - off:  Never
 
-                  [default: auto]
-
-              --json
-                  Print one line of JSON instead of the names
-
-          -h, --help
-                  Print help (see a summary with '-h')"#]].assert_eq(&help.join("\n"));
+                  [default: auto]"#]].assert_eq(&help.join("\n"));
 }
 
 #[test]

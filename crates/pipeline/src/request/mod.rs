@@ -1,13 +1,16 @@
 //! What a user asks for: one type for the command line, the library and whoever comes later, and
 //! one place that says whether it can be done.
 
-use aquatint_diffusion::samplers::{self, UnknownSampler};
-use aquatint_diffusion::spacing::{self, UnknownSpacing};
+mod error;
+#[cfg(test)]
+mod tests;
+
 use aquatint_diffusion::{SamplerInfo, SpacingInfo};
+use aquatint_diffusion::{samplers, spacing};
 use aquatint_tensor::RngKind;
-use aquatint_tensor::rng::{SeedTooLarge, UnknownRng};
 use serde::{Deserialize, Serialize};
 
+pub use self::error::RequestError;
 use crate::ModelConfig;
 
 /// Smallest and largest width and height, in pixels.
@@ -86,50 +89,6 @@ impl Default for GenerateRequest {
             count: 1,
         }
     }
-}
-
-/// Why a request cannot be fulfilled: one sentence each.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[allow(missing_docs, reason = "the messages say it")]
-pub enum RequestError {
-    #[error(
-        "{width}x{height} is not a possible size: width and height are multiples of {step} from {} to {}",
-        SIZES.start(), SIZES.end()
-    )]
-    Size { width: usize, height: usize, step: usize },
-    #[error("{width}x{height} is too large: a picture has at most {MAX_PIXELS} pixels (1536x1536)")]
-    Area { width: usize, height: usize },
-    #[error("{0} steps are not possible: it must be 1 to {1}")]
-    Steps(usize, usize),
-    #[error("{0} pictures are not possible: it must be 1 to {MAX_COUNT}")]
-    Count(usize),
-    #[error("a guidance scale of {0} is not possible: it must be from -100 to 100")]
-    GuidanceScale(f64),
-    #[error(
-        "guidance from {0} to {1} of the steps is not possible: these are fractions, the first at \
-         least 0, the second at most 1 and not below the first"
-    )]
-    GuidanceInterval(f64, f64),
-    #[error("computing deep layers every {0} steps is not possible: it must be 1 to {MAX_STEPS}")]
-    DeepCache(usize),
-    #[error("there is no skip connection {0} to cache below: this model has those from 0 to {1}")]
-    DeepCacheBranch(usize, usize),
-    #[error("merging a part {0} of the tokens is not possible: it must be from 0 to 0.75")]
-    TokenMerging(f64),
-    #[error("an eta of {0} is not possible: it must be from 0 to 1")]
-    Eta(f64),
-    #[error("the sampler `{0}` knows no eta")]
-    NoEta(&'static str),
-    #[error("the prompt is {0} bytes long: at most {MAX_PROMPT} are read")]
-    Prompt(usize),
-    #[error(transparent)]
-    Sampler(#[from] UnknownSampler),
-    #[error(transparent)]
-    Schedule(#[from] UnknownSpacing),
-    #[error(transparent)]
-    Rng(#[from] UnknownRng),
-    #[error(transparent)]
-    Seed(#[from] SeedTooLarge),
 }
 
 impl GenerateRequest {
@@ -230,86 +189,4 @@ fn check_size(width: usize, height: usize, step: usize) -> Result<(), RequestErr
         return Err(RequestError::Area { width, height });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn refused(change: impl FnOnce(&mut GenerateRequest)) -> String {
-        let mut request = GenerateRequest::default();
-        change(&mut request);
-        request.validate().expect_err("this must be refused").to_string()
-    }
-
-    #[test]
-    fn the_default_is_possible() {
-        assert_eq!(GenerateRequest::default().validate(), Ok(()));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        let sizes = "is not a possible size: width and height are multiples of 8 from 64 to 2048";
-        let error = refused(|r| (r.width, r.height) = (Some(100), Some(100)));
-        assert_eq!(error, format!("100x100 {sizes}"));
-        let error = refused(|r| (r.width, r.height) = (Some(3), Some(70000)));
-        assert_eq!(error, format!("3x70000 {sizes}"));
-        assert!(refused(|r| r.height = Some(0)).contains(sizes));
-        assert!(refused(|r| r.width = Some(usize::MAX)).contains(sizes));
-        let error = refused(|r| (r.width, r.height) = (Some(2048), Some(2048)));
-        assert!(error.starts_with("2048x2048 is too large"), "{error}");
-        assert!(refused(|r| r.steps = 0).contains("1 to 1000"));
-        assert!(refused(|r| r.steps = 1001).contains("1 to 1000"));
-        assert!(refused(|r| r.count = 0).contains("1 to 256"));
-        assert!(refused(|r| r.count = 257).contains("1 to 256"));
-        assert!(refused(|r| r.guidance_scale = f64::NAN).contains("NaN"));
-        assert!(refused(|r| r.guidance_scale = f64::INFINITY).contains("inf"));
-        for interval in [[-0.1, 1.0], [0.0, 1.1], [0.6, 0.5], [f64::NAN, 1.0], [0.0, f64::NAN]] {
-            let [start, stop] = interval;
-            let error = refused(|r| r.guidance_interval = interval);
-            assert!(error.starts_with(&format!("guidance from {start} to {stop} of")), "{error}");
-        }
-        assert!(refused(|r| r.deep_cache = 0).contains("every 0 steps is not possible"));
-        assert!(refused(|r| r.deep_cache = 1001).contains("1 to 1000"));
-        assert!(refused(|r| r.token_merging = 0.8).contains("0.8 of the tokens is not possible"));
-        assert!(refused(|r| r.token_merging = f64::NAN).contains("from 0 to 0.75"));
-        assert!(refused(|r| r.eta = Some(1.5)).contains("from 0 to 1"));
-        let error = refused(|r| (r.sampler, r.eta) = ("heun".into(), Some(0.5)));
-        assert_eq!(error, "the sampler `heun` knows no eta");
-        assert!(refused(|r| r.prompt = "a".repeat(5000)).contains("5000 bytes"));
-        let error = refused(|r| r.sampler = "dddim".into());
-        assert!(error.contains("nearest is `ddim`"), "{error}");
-        let error = refused(|r| r.schedule = Some("karas".into()));
-        assert!(error.contains("nearest is `karras`"), "{error}");
-        let error = refused(|r| r.rng = "nunpy".into());
-        assert!(error.contains("nearest is `numpy`"), "{error}");
-    }
-
-    #[test]
-    fn numpy_has_seeds_of_32_bits() {
-        let last = u32::MAX as u64;
-        let one = GenerateRequest { seed: last, rng: "numpy".into(), ..Default::default() };
-        assert_eq!(one.validate(), Ok(()));
-        let two = GenerateRequest { count: 2, ..one.clone() };
-        assert_eq!(two.validate(), Err(SeedTooLarge { seed: last + 1 }.into()));
-        let torch = GenerateRequest { rng: "torch-cuda".into(), ..two };
-        assert_eq!(torch.validate(), Ok(()));
-    }
-
-    /// A request that was written before there was a choice is one for PyTorch's CPU generator.
-    #[test]
-    fn no_rng_is_the_default() {
-        let read: GenerateRequest = serde_json::from_str(r#"{"seed": 5}"#).expect("a request");
-        assert_eq!(
-            read,
-            GenerateRequest { seed: 5, rng: "torch-cpu".into(), ..Default::default() }
-        );
-    }
-
-    #[test]
-    fn seeds_follow_each_other() {
-        let request = GenerateRequest { seed: u64::MAX, count: 3, ..Default::default() };
-        assert_eq!(request.seeds(), [u64::MAX, 0, 1]);
-    }
 }

@@ -1,0 +1,89 @@
+//! `aquatint generate`.
+
+use std::path::PathBuf;
+
+use aquatint_pipeline::GenerateRequest;
+
+use super::{Dtype, LessWorkArgs, PartArgs, SamplingArgs, VaeTiling};
+
+/// Make pictures of what a prompt says.
+///
+/// Without -o, pictures are written to the current folder under a name made of the prompt and the
+/// seed, and nothing is overwritten. Their names are printed.
+#[derive(Debug, clap::Args)]
+pub struct GenerateArgs {
+    /// What to show
+    pub prompt: String,
+
+    /// What not to show
+    #[arg(long, value_name = "TEXT", default_value_t = GenerateRequest::default().negative_prompt,
+        hide_default_value = true)]
+    pub negative_prompt: String,
+
+    /// Pixels, a multiple of 8 [default: the model's]
+    #[arg(long, value_name = "W")]
+    pub width: Option<usize>,
+
+    /// Pixels, a multiple of 8 [default: the model's]
+    #[arg(long, value_name = "H")]
+    pub height: Option<usize>,
+
+    /// How many pictures
+    #[arg(short = 'n', long, value_name = "N", default_value_t = GenerateRequest::default().count)]
+    pub count: usize,
+
+    /// PNG file to write, or an existing folder (or a name ending in /) to write to
+    #[arg(short, long, value_name = "FILE|FOLDER")]
+    pub output: Option<PathBuf>,
+
+    /// Also write a PNG of the first picture after each of ten steps
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
+
+    /// Print one line of JSON instead of the names
+    #[arg(long)]
+    pub json: bool,
+
+    /// Model: a folder in diffusers' layout, or a single file [default: the built-in model]
+    ///
+    /// A file may be safetensors, a PyTorch checkpoint (.ckpt, .pt, .bin; nothing in it is
+    /// executed) or GGUF, in the naming of diffusers or of the original authors.
+    #[arg(short, long, value_name = "FOLDER|FILE", help_heading = "Model")]
+    pub model: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub parts: PartArgs,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+
+    #[command(flatten)]
+    pub less_work: LessWorkArgs,
+
+    /// Threads to compute with; the picture is the same for any number [default: physical cores]
+    #[arg(long, value_name = "N", help_heading = "Machine")]
+    pub threads: Option<usize>,
+
+    /// Type in which products are formed
+    #[arg(long, value_enum, help_heading = "Machine", default_value_t = Dtype::F32)]
+    pub dtype: Dtype,
+
+    /// Whether to decode pictures in bands, which takes less memory, more time, and makes no seams
+    #[arg(long, value_enum, help_heading = "Machine", default_value_t = VaeTiling::Auto)]
+    pub vae_tiling: VaeTiling,
+}
+
+impl GenerateArgs {
+    /// What is meant by it.
+    pub fn request(&self, seed: u64) -> GenerateRequest {
+        let request = GenerateRequest {
+            prompt: self.prompt.clone(),
+            negative_prompt: self.negative_prompt.clone(),
+            width: self.width,
+            height: self.height,
+            count: self.count,
+            ..Default::default()
+        };
+        self.less_work.apply(self.sampling.apply(request, seed))
+    }
+}

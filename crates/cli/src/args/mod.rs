@@ -1,0 +1,34 @@
+//! The command line as it is typed: one file for each group of options.
+
+mod dtype;
+mod generate;
+mod less_work;
+mod parts;
+mod sampling;
+
+use clap::{Parser, Subcommand};
+
+pub use self::dtype::{Dtype, VaeTiling};
+pub use self::generate::GenerateArgs;
+pub use self::less_work::LessWorkArgs;
+pub use self::parts::PartArgs;
+pub use self::sampling::SamplingArgs;
+
+/// Text to pictures by latent diffusion.
+#[derive(Debug, Parser)]
+#[command(name = "aquatint", version, arg_required_else_help = true)]
+#[command(args_override_self = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Generate(Box<GenerateArgs>),
+    /// Fetch models and show which are there
+    Model(crate::model::ModelArgs),
+    Samplers(crate::samplers::SamplersArgs),
+    /// Train one part of a model
+    Train(crate::train::TrainArgs),
+}

@@ -1,0 +1,75 @@
+//! From noise to picture.
+
+use aquatint_diffusion::{SAMPLERS, SPACINGS};
+use aquatint_pipeline::GenerateRequest;
+use aquatint_tensor::RngKind;
+
+/// How pictures come out of noise.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingArgs {
+    /// Seed of the first picture; the next has the next [default: random]
+    ///
+    /// torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Whose random numbers the seed stands for
+    #[arg(long, value_name = "NAME", default_value_t = GenerateRequest::default().rng,
+        help = rng_help())]
+    pub rng: String,
+
+    /// Sampling steps
+    #[arg(long, value_name = "N", default_value_t = GenerateRequest::default().steps)]
+    pub steps: usize,
+
+    /// How to step from noise to picture
+    #[arg(long, value_name = "NAME", default_value_t = GenerateRequest::default().sampler,
+        help = sampler_help())]
+    pub sampler: String,
+
+    /// Which noise levels to step through
+    #[arg(long, value_name = "NAME", help = schedule_help())]
+    pub schedule: Option<String>,
+
+    /// How strongly to follow the prompt; 1 is without guidance and half the work
+    #[arg(long, value_name = "X", default_value_t = GenerateRequest::default().guidance_scale,
+        allow_negative_numbers = true)]
+    pub guidance_scale: f64,
+
+    /// How much noise is renewed on the way, 0 to 1 [default: the sampler's]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub eta: Option<f64>,
+}
+
+impl SamplingArgs {
+    /// The request with what is meant by it.
+    pub fn apply(&self, request: GenerateRequest, seed: u64) -> GenerateRequest {
+        GenerateRequest {
+            seed,
+            rng: self.rng.clone(),
+            steps: self.steps,
+            sampler: self.sampler.clone(),
+            schedule: self.schedule.clone(),
+            guidance_scale: self.guidance_scale,
+            eta: self.eta,
+            ..request
+        }
+    }
+}
+
+fn rng_help() -> String {
+    let kinds = RngKind::ALL.map(|kind| format!("{kind} ({})", kind.used_by()));
+    format!("Whose random numbers the seed stands for: {}", kinds.join(", "))
+}
+
+fn sampler_help() -> String {
+    let names: Vec<&str> = SAMPLERS.iter().map(|sampler| sampler.name).collect();
+    format!("How to step from noise to picture: {}", names.join(", "))
+}
+
+fn schedule_help() -> String {
+    let names: Vec<&str> = SPACINGS.iter().map(|spacing| spacing.name).collect();
+    let names = names.join(", ");
+    format!("Which noise levels to step through: {names} [default: the sampler's or the model's]")
+}
