@@ -3,6 +3,7 @@ prompt, with hashed weights and the real vocabularies. The noise is PyTorch's, d
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -10,12 +11,14 @@ from diffusers import (
     LDMTextToImagePipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
+    UNet2DModel,
+    VQModel,
 )
 from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 import hashed
-from families import LDM_BERT
+from families import LDM_BERT, UNET2D, VQ
 from models import CLIP_TEXT, UNET, VAE
 from record import Stages, write
 from tokenizers_golden import tokenizers
@@ -145,7 +148,49 @@ def ldm(folder: Path) -> None:
     write(folder / "golden.json", stages)
 
 
+INPAINTING = {
+    "unet": UNET2D | {"in_channels": 7, "out_channels": 3},
+    "vqvae": VQ
+    | {
+        "down_block_types": ["DownEncoderBlock2D"] * 3,
+        "up_block_types": ["UpDecoderBlock2D"] * 3,
+        "block_out_channels": [8, 8, 16],
+        "mid_block_add_attention": False,
+    },
+    "scheduler": SCHEDULER | {"beta_start": 0.0015, "beta_end": 0.0205},
+}
+PAINTED = {"seed": SEED, "steps": 4, "width": 64, "height": 72, "mask": [17, 6, 51, 55]}
+
+
+def inpainting(folder: Path) -> None:
+    """The paper's model for in-painting (scripts/inpaint.py of CompVis/latent-diffusion): what it paints is black
+    in the picture it sees, and the mask is 1 there and -1 elsewhere."""
+    unet = hashed.fill(UNet2DModel.from_config(INPAINTING["unet"]))
+    vqvae = hashed.fill(VQModel.from_config(INPAINTING["vqvae"]))
+    scheduler = DDIMScheduler.from_config(INPAINTING["scheduler"])
+    width, height, (left, top, right, bottom) = PAINTED["width"], PAINTED["height"], PAINTED["mask"]
+    y, x, c = np.mgrid[:height, :width, :3]
+    picture = torch.from_numpy((3 * x + y * (c + 1) + 40 * c) % 256 / 255).permute(2, 0, 1)[None]
+    mask = torch.zeros(1, 1, height, width).double()
+    mask[:, :, top:bottom, left:right] = 1
+    seen = vqvae.encode((1 - mask) * picture * 2 - 1).latents
+    size = seen.shape[2:]
+    beside = torch.cat([seen, torch.nn.functional.interpolate(mask * 2 - 1, size=size)], dim=1)
+    latents = torch.randn(seen.shape, generator=torch.Generator().manual_seed(SEED)).double()
+    scheduler.set_timesteps(PAINTED["steps"])
+    for t in scheduler.timesteps:
+        answer = unet(torch.cat([latents, beside], dim=1), t).sample
+        latents = scheduler.step(answer, t, latents).prev_sample
+    stages = Stages()
+    stages.add("latents", latents)
+    stages.add("image", vqvae.decode(latents).sample)
+    write(folder / "config.json", INPAINTING)
+    write(folder / "input.json", PAINTED)
+    write(folder / "golden.json", stages)
+
+
 def write_all(root: Path) -> None:
     with torch.no_grad():
+        inpainting(root / "pipeline_tiny_ldm_inpainting")
         xl(root / "pipeline_tiny_xl")
         ldm(root / "pipeline_tiny_ldm")

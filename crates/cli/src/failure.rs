@@ -50,6 +50,7 @@ impl From<GenerateError> for Failure {
         match error {
             GenerateError::Cancelled => Self::interrupted(),
             GenerateError::Request(error) => error.into(),
+            GenerateError::Model(error) => error.into(),
             GenerateError::NotFinite => Self::new(error.to_string()),
         }
     }

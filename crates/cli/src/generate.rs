@@ -1,14 +1,15 @@
 //! `aquatint generate`.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use aquatint_pipeline::request::Plan;
 use aquatint_pipeline::{
-    GenerateRequest, LoadOptions, ModelConfig, ModelSource, Picture, PromptEmbeds, Stages, Step,
-    Watch, batches, decode, denoise, metadata, png,
+    Finished, GenerateRequest, Inputs, LoadOptions, Model, ModelSource, Outline, Picture, Settings,
+    Step, Watch, batches, generate, metadata, open_model, png,
 };
-use aquatint_tensor::release_idle_memory;
 use serde_json::{Map, Value, json};
 
 use crate::args::{Dtype, GenerateArgs};
@@ -25,6 +26,9 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     stop::listen();
     let request = args.request(args.sampling.seed.unwrap_or_else(machine::random_seed));
     request.validate()?;
+    let inputs = Inputs::open(args.pictures.init.as_deref(), args.pictures.mask.as_deref())
+        .map_err(|error| Failure::new(error.to_string()))?;
+    request.validate_with(&inputs)?;
     let target = Target::new(args.output.as_deref(), &request.prompt, request.count)?;
     if let Some(preview) = &args.preview {
         check_file(preview)?;
@@ -36,18 +40,19 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
         }
         None => embedded::model()?,
     };
-    let size = request.size_for(&ModelConfig::read(&source)?)?;
+    let plan = request.plan(&Outline::read(&source)?, &inputs)?;
     machine::start_threads(args.threads)?;
 
-    let mut clock = Clock::new();
+    let clock = Clock::new();
     let (precision, parts) = (args.dtype.into(), args.parts.replaced());
     let int8 = matches!(args.dtype, Dtype::Int8);
     let options = LoadOptions { precision, int8, parts, trainable: false };
-    let stages = Stages::open(&source, &options)?;
-    let job = Job { args, request: &request, size, target, stages: &stages };
-    let files = machine::compute(|| job.run(&mut clock))?;
+    let (request, inputs, plan) = (&request, &inputs, &plan);
+    let model = open_model(&source, &options)?;
+    let job = Job { args, request, inputs, plan, target, model: &*model };
+    let (files, clock) = machine::compute(|| job.run(clock))?;
     if args.json {
-        console::result(&report(args, &request, size, &files, clock).to_string());
+        console::result(&report(args, request, inputs, plan, &files, clock).to_string());
     } else {
         files.iter().for_each(|file| console::result(&file.display().to_string()));
         console::note(&format!("seed {}, {:.1} s", request.seed, clock.total()));
@@ -58,79 +63,70 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
 struct Job<'a> {
     args: &'a GenerateArgs,
     request: &'a GenerateRequest,
-    size: (usize, usize),
+    inputs: &'a Inputs,
+    plan: &'a Plan,
     target: Target,
-    stages: &'a Stages<'a>,
+    model: &'a dyn Model,
 }
 
 impl Job<'_> {
     /// A part of the model is loaded when its stage comes and dropped after its last use, so that a
     /// single batch never has two in memory. Of several batches, each is written before the next
     /// begins.
-    fn run(&self, clock: &mut Clock) -> Result<Vec<PathBuf>, Failure> {
-        let Self { request, stages, .. } = *self;
-        let encoders = stages.text_encoders()?;
-        clock.stage("load");
-        let embeds = encoders.encode_prompt(request);
-        drop(encoders);
-        release_idle_memory();
-        clock.stage("encode");
+    fn run(&self, clock: Clock) -> Result<(Vec<PathBuf>, Clock), Failure> {
+        let clock = RefCell::new(clock);
+        let Self { request, plan, model, .. } = *self;
+        let (width, height) = plan.size;
+        let batches = batches(&model.outline(), width, height, &request.seeds());
+        let mut progress = Progress::new("denoising", (plan.steps * batches.len()) as u64);
+        let preview = self.args.preview.as_ref().map(|_| Preview::new(plan.steps));
+        let look = |latents: &_| preview.iter().for_each(|preview| preview.look(latents));
+        let settings = Settings { tiling: self.args.vae_tiling.into(), look: &look };
+        let watch =
+            &mut Watcher { progress: &mut progress, preview: preview.as_ref(), clock: &clock };
 
-        let (width, height) = self.size;
-        let batches = batches(stages.config(), width, height, &request.seeds());
-        let mut progress = Progress::new("denoising", (request.steps * batches.len()) as u64);
-        let files = self.pictures(&embeds, &batches, &mut progress, clock);
+        let (mut files, mut failure) = (Vec::with_capacity(request.count), None);
+        let outcome =
+            generate(
+                model,
+                request,
+                self.inputs,
+                settings,
+                watch,
+                &mut |finished| match self.keep(&finished, preview.as_ref(), &clock) {
+                    Ok(file) => {
+                        files.push(file);
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        ControlFlow::Break(())
+                    }
+                },
+            );
         progress.finish();
-        files
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(outcome.map(|()| (files, clock.into_inner()))?),
+        }
     }
 
-    fn pictures(
+    /// Writes a picture, and the preview with the first one.
+    fn keep(
         &self,
-        embeds: &PromptEmbeds,
-        batches: &[Vec<u64>],
-        progress: &mut Progress,
-        clock: &mut Clock,
-    ) -> Result<Vec<PathBuf>, Failure> {
-        let Self { request, stages, .. } = *self;
-        let mut unet = Some(stages.unet()?);
-        clock.stage("load");
-        let (mut decoder, tiling) = (None, self.args.vae_tiling.into());
-        let mut preview = self.args.preview.as_ref().map(|_| Preview::new(request.steps));
-        let mut files = Vec::with_capacity(request.count);
-        for (i, seeds) in batches.iter().enumerate() {
-            let network = unet.as_ref().expect("dropped after the last batch");
-            let look = |latents: &_| preview.iter().for_each(|p| p.look(latents));
-            let mut watch = Watcher { progress, preview: preview.as_ref() };
-            let config = stages.config();
-            let latents = denoise(network, config, request, embeds, seeds, &mut watch, &look)?;
-            if i + 1 == batches.len() {
-                unet = None;
-            }
-            release_idle_memory();
-            clock.stage("denoise");
-
-            let vae = match decoder.take() {
-                Some(vae) => vae,
-                None => stages.decoder()?,
-            };
-            clock.stage("load");
-            let pictures = decode(&vae, &latents, tiling)?;
-            clock.stage("decode");
-            for (picture, seed) in pictures.iter().zip(seeds) {
-                let path = self.target.path(files.len(), *seed);
-                self.write(&path, picture, *seed)?;
-                files.push(path);
-            }
-            clock.stage("write");
-            if let (Some(preview), Some(path)) = (preview.take(), &self.args.preview) {
-                let sheet = preview.sheet(&latents, |latents| decode(&vae, latents, tiling))?;
-                self.write(path, &sheet, request.seed)?;
-                clock.stage("preview");
-            }
-            release_idle_memory();
-            decoder = Some(vae);
+        finished: &Finished<'_>,
+        preview: Option<&Preview>,
+        clock: &RefCell<Clock>,
+    ) -> Result<PathBuf, Failure> {
+        let path = self.target.path(finished.index, finished.seed);
+        self.write(&path, finished.picture, finished.seed)?;
+        clock.borrow_mut().stage("write");
+        if let (0, Some(preview), Some(path)) = (finished.index, preview, &self.args.preview) {
+            let sheet = preview.sheet(finished.latents, finished.decode)?;
+            self.write(path, &sheet, finished.seed)?;
+            clock.borrow_mut().stage("preview");
         }
-        Ok(files)
+        Ok(path)
     }
 
     fn write(&self, path: &Path, picture: &Picture, seed: u64) -> Result<(), Failure> {
@@ -141,22 +137,27 @@ impl Job<'_> {
             None => embedded::NAME.into(),
             Some(folder) => folder.file_name().unwrap_or_default().to_string_lossy(),
         };
-        let texts = metadata::texts(self.request, seed, self.size, &model, VERSION);
+        let texts = metadata::texts(self.request, seed, self.plan.base, &model, VERSION);
         stop::whole(|| png::save(path, picture, &texts)).map_err(|error| unwritable(path, &error))
     }
 }
 
-/// Tells the progress and listens to Ctrl-C.
+/// Tells the progress, takes the time and listens to Ctrl-C.
 struct Watcher<'a> {
     progress: &'a mut Progress,
     preview: Option<&'a Preview>,
+    clock: &'a RefCell<Clock>,
 }
 
 impl Watch for Watcher<'_> {
-    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+    fn step(&mut self, _: Step<'_>) -> ControlFlow<()> {
         self.progress.step();
-        self.preview.iter().for_each(|preview| preview.step(step.index));
+        self.preview.iter().for_each(|preview| preview.step());
         ControlFlow::Continue(())
+    }
+
+    fn stage(&mut self, done: &'static str) {
+        self.clock.borrow_mut().stage(done);
     }
 
     fn cancelled(&self) -> bool {
@@ -196,15 +197,17 @@ impl Clock {
 fn report(
     args: &GenerateArgs,
     request: &GenerateRequest,
-    (width, height): (usize, usize),
+    inputs: &Inputs,
+    plan: &Plan,
     files: &[PathBuf],
     clock: Clock,
 ) -> Value {
+    let (width, height) = plan.size;
     let milliseconds = |seconds: f64| json!((seconds * 1000.0).round() / 1000.0);
     let mut seconds: Map<String, Value> =
         clock.stages.iter().map(|(stage, s)| ((*stage).to_owned(), milliseconds(*s))).collect();
     seconds.insert("total".into(), milliseconds(clock.total()));
-    json!({
+    let mut report = json!({
         "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         "preview": args.preview.as_ref().map(|file| file.display().to_string()),
         "seed": request.seed,
@@ -215,5 +218,18 @@ fn report(
         "peak_memory_bytes": machine::peak_memory(),
         "threads": rayon::current_num_threads(),
         "version": VERSION,
-    })
+    });
+    let begun = inputs.init.is_some();
+    let values = [
+        ("init", json!(request.init)),
+        ("mask", json!(request.mask)),
+        ("strength", if begun { json!(request.strength_with(inputs)) } else { Value::Null }),
+        ("mask_blur", json!(request.mask_blur)),
+        ("extend", json!(request.extend)),
+        ("hires", json!(request.hires)),
+    ];
+    for (key, value) in values.into_iter().filter(|(_, value)| !value.is_null()) {
+        report[key] = value;
+    }
+    report
 }

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use aquatint_pipeline::{GenerateError, Picture, contact_sheet};
+use aquatint_pipeline::{GenerateError, Picture, contact_sheet, resize};
 use aquatint_tensor::Tensor;
 
 /// Pictures on a preview, if there are as many steps.
@@ -12,6 +12,7 @@ const COLUMNS: usize = 5;
 /// Collects the latents of the first picture while it is made.
 pub struct Preview {
     total: usize,
+    done: Cell<usize>,
     /// Whether the latents that the U-Net sees next are wanted.
     wanted: Cell<bool>,
     frames: RefCell<Vec<Tensor>>,
@@ -19,12 +20,14 @@ pub struct Preview {
 
 impl Preview {
     pub fn new(total: usize) -> Self {
-        Self { total, wanted: Cell::new(false), frames: RefCell::default() }
+        let (done, wanted) = (Cell::new(0), Cell::new(false));
+        Self { total, done, wanted, frames: RefCell::default() }
     }
 
-    /// Step `index`, from 0, was taken.
-    pub fn step(&self, index: usize) {
-        self.wanted.set(is_frame(index + 1, self.total));
+    /// One more step was taken.
+    pub fn step(&self) {
+        self.done.set(self.done.get() + 1);
+        self.wanted.set(is_frame(self.done.get(), self.total));
     }
 
     /// The U-Net is about to see these latents: those after the step that was taken last.
@@ -34,17 +37,23 @@ impl Preview {
         }
     }
 
-    /// The sheet of what was collected, and the finished latents.
+    /// The sheet of what was collected, and the finished latents. Frames of a first pass are
+    /// enlarged to the size of the second.
     pub fn sheet(
-        self,
+        &self,
         finished: &Tensor,
-        decode: impl Fn(&Tensor) -> Result<Vec<Picture>, GenerateError>,
+        decode: &dyn Fn(&Tensor) -> Result<Vec<Picture>, GenerateError>,
     ) -> Result<Picture, GenerateError> {
-        let mut frames = self.frames.into_inner();
+        let mut frames = self.frames.take();
         frames.push(finished.narrow_rows(0, 1));
         let mut pictures = Vec::with_capacity(frames.len());
         for latents in &frames {
             pictures.extend(decode(latents)?);
+        }
+        let last = &pictures[pictures.len() - 1];
+        let (width, height) = (last.width, last.height);
+        for picture in pictures.iter_mut().filter(|p| (p.width, p.height) != (width, height)) {
+            *picture = resize(picture, width, height);
         }
         Ok(contact_sheet(&pictures, COLUMNS))
     }
@@ -53,6 +62,7 @@ impl Preview {
 /// Whether what there is after `done` of `total` steps is one of the frames, which are spread
 /// evenly. The last is the finished picture, and no matter of this function.
 fn is_frame(done: usize, total: usize) -> bool {
+    // Of further batches nothing is collected.
     let frames = FRAMES.min(total);
     done < total && done * frames / total > (done - 1) * frames / total
 }

@@ -102,6 +102,42 @@ fn generate() {
               --eta <X>
                   How much noise is renewed on the way, 0 to 1 [default: the sampler's]
 
+        Pictures to begin with:
+              --init <FILE>
+                  Begin with this picture (PNG, JPEG or WebP) instead of noise
+
+                  Without a width and a height the result has its size, rounded to what the model can do. What is transparent in it is painted anew, as with --mask.
+
+              --strength <X>
+                  How much of it to make anew, 0 to 1 [default: 0.75; with --mask or --extend 1]
+
+              --mask <FILE>
+                  Make only what is white in this picture anew, and keep the rest to the bit
+
+              --mask-blur <PIXELS>
+                  Pixels in which new and old go over into each other [default: 0; with --extend 16]
+
+              --extend <SIDE=PIXELS,…>
+                  Paint around the picture: sides and pixels, such as left=128,bottom=64
+
+              --fit <RULE>
+                  What to do with a picture whose sides have another ratio: cover, contain or stretch
+
+                  [default: cover]
+
+        Second pass:
+              --hires <SCALE|WxH>
+                  Enlarge the picture, by a factor such as 2 or to WxH, and go over it once more
+
+              --hires-strength <X>
+                  How much of the first pass the second makes anew, 0 to 1 [default: 0.5]
+
+              --hires-steps <N>
+                  Sampling steps of the second pass, of which the strength is taken [default: --steps]
+
+              --hires-upscaler <NAME>
+                  How the first pass is enlarged: latent, latent-nearest, picture [default: latent]
+
         Less work:
               --fast
                   Less work for a picture that is a little different

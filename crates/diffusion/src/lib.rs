@@ -44,6 +44,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod blend;
 mod brownian;
 pub mod ddpm;
 mod denoiser;
@@ -58,6 +59,7 @@ pub mod spacing;
 mod watch;
 mod weighted;
 
+pub use blend::Blend;
 pub use brownian::{BrownianMotion, Tree};
 pub use ddpm::EpsModel;
 pub use denoiser::{Denoiser, ModelDenoiser, Network};

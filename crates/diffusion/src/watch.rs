@@ -24,6 +24,12 @@ pub trait Watch {
         ControlFlow::Continue(())
     }
 
+    /// A part of the work that is no step is done: all since the last call was `"load"`, `"encode"`,
+    /// `"denoise"`, `"decode"` or whatever else the work is made of.
+    fn stage(&mut self, done: &'static str) {
+        let _ = done;
+    }
+
     /// Whether the run is no longer wanted. Asked before every step, and by others in between.
     fn cancelled(&self) -> bool {
         false

@@ -1,5 +1,6 @@
 //! The parts of a model, loaded.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -10,6 +11,8 @@ use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::Precision;
 
+use crate::model::{Autoencoder, Conditioner, Model, Network};
+use crate::outline::Outline;
 use crate::stages::{Stages, TextEncoders};
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
 use crate::{ModelConfig, ModelError, ModelSource, Tokenizer};
@@ -113,6 +116,28 @@ impl Components {
             .iter()
             .rev()
             .try_for_each(|(name, text)| atomic::write_file(folder.join(name), text.as_bytes()))
+    }
+}
+
+impl Model for Components {
+    fn outline(&self) -> Outline {
+        self.config.outline()
+    }
+
+    fn conditioner(&self) -> Result<Conditioner<'_>, ModelError> {
+        Ok(Conditioner::Lent(self))
+    }
+
+    fn network(&self) -> Result<Network<'_>, ModelError> {
+        Ok(Network::Conditioned(Cow::Borrowed(&self.unet)))
+    }
+
+    fn encoder(&self) -> Result<Autoencoder<'_>, ModelError> {
+        Ok(Autoencoder::Kl(Cow::Borrowed(&self.vae)))
+    }
+
+    fn decoder(&self) -> Result<Autoencoder<'_>, ModelError> {
+        self.encoder()
     }
 }
 

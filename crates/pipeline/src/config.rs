@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aquatint_models::{AutoencoderKLConfig, ClipTextConfig, PerBlock, UNet2DConditionConfig};
+use aquatint_models::{AutoencoderKLConfig, ClipTextConfig, UNet2DConditionConfig};
 use serde_json::{Value, json};
 
+use crate::outline::{Beside, ListensTo, Outline, default_size};
 use crate::scheduler::SchedulerConfig;
 use crate::text_encoder::TextEncoderConfig;
 use crate::{ModelError, ModelSource};
@@ -19,12 +20,16 @@ pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
 
 /// diffusers' classes of pipelines that we know, with what they call the text encoder and the
 /// autoencoder.
-const CLASSES: [(&str, &str, &str); 3] = [
+const CLASSES: [(&str, &str, &str); 5] = [
     ("StableDiffusionPipeline", "text_encoder", "vae"),
+    (INPAINT, "text_encoder", "vae"),
     (XL, "text_encoder", "vae"),
+    (XL_INPAINT, "text_encoder", "vae"),
     ("LDMTextToImagePipeline", "bert", "vqvae"),
 ];
+const INPAINT: &str = "StableDiffusionInpaintPipeline";
 const XL: &str = "StableDiffusionXLPipeline";
+const XL_INPAINT: &str = "StableDiffusionXLInpaintPipeline";
 
 /// The configurations of the parts of a model, which fit together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,7 +64,10 @@ impl ModelConfig {
             return Err(source.malformed(INDEX, reason));
         };
         let config = |part: &str| format!("{part}/config.json");
-        let second = (class == XL).then(|| source.json(TEXT_ENCODER_2_CONFIG)).transpose()?;
+        let second = [XL, XL_INPAINT]
+            .contains(&class)
+            .then(|| source.json(TEXT_ENCODER_2_CONFIG))
+            .transpose()?;
         let config = Self {
             text_encoder: source.json(&config(text_encoder))?,
             text_encoder_2: second,
@@ -107,9 +115,12 @@ impl ModelConfig {
     /// # Errors
     /// A sentence that names the key of the U-Net's configuration, or the part.
     pub fn fits_together(&self) -> Result<(), String> {
+        let latent = self.vae.latent_channels;
+        // A model for in-painting sees a mask and the latents of the masked picture as well.
+        let seen = if self.paints_in() { 2 * latent + 1 } else { latent };
         for (what, here, there, whose) in [
-            ("in_channels", self.unet.in_channels, self.vae.latent_channels, "the vae's latents"),
-            ("out_channels", self.unet.out_channels, self.vae.latent_channels, "the vae's latents"),
+            ("in_channels", self.unet.in_channels, seen, "the vae's latents"),
+            ("out_channels", self.unet.out_channels, latent, "the vae's latents"),
             (
                 "cross_attention_dim",
                 self.unet.cross_attention_dim,
@@ -128,17 +139,26 @@ impl ModelConfig {
         Ok(())
     }
 
+    /// Whether the U-Net is one for in-painting, which sees a mask and a picture beside the latents.
+    pub fn paints_in(&self) -> bool {
+        self.unet.in_channels == 2 * self.vae.latent_channels + 1
+    }
+
     /// Width and height of the pictures that the model was trained on.
     pub fn default_size(&self) -> (usize, usize) {
-        let factor = self.vae.downsampling_factor();
-        match &self.unet.sample_size {
-            Some(PerBlock::Same(side)) => {
-                (side.saturating_mul(factor), side.saturating_mul(factor))
-            }
-            Some(PerBlock::Each(sides)) if sides.len() == 2 => {
-                (sides[1].saturating_mul(factor), sides[0].saturating_mul(factor))
-            }
-            _ => (64 * factor, 64 * factor),
+        default_size(self.unet.sample_size.as_ref(), self.vae.downsampling_factor())
+    }
+
+    /// What a request has to know.
+    pub fn outline(&self) -> Outline {
+        Outline {
+            listens_to: ListensTo::Words,
+            beside: if self.paints_in() { Beside::MaskAndPicture } else { Beside::Nothing },
+            latent_channels: self.vae.latent_channels,
+            downsampling_factor: self.vae.downsampling_factor(),
+            default_size: self.default_size(),
+            skip_connections: self.unet.skip_connections(),
+            scheduler: self.scheduler.clone(),
         }
     }
 
@@ -163,7 +183,7 @@ impl ModelConfig {
                 }),
             ),
             (_, Some(_)) => (
-                XL,
+                if self.paints_in() { XL_INPAINT } else { XL },
                 json!({
                     "force_zeros_for_empty_prompt": self.zeros_for_empty_prompt,
                     "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
@@ -171,7 +191,7 @@ impl ModelConfig {
                 }),
             ),
             _ => (
-                "StableDiffusionPipeline",
+                if self.paints_in() { INPAINT } else { "StableDiffusionPipeline" },
                 json!({
                     "feature_extractor": [null, null],
                     "requires_safety_checker": false,

@@ -1,4 +1,5 @@
-//! One function for each thing a user asks for. So far that is one: [`text_to_image`].
+//! One function for each thing a user asks for: [`text_to_image`], [`image_to_image`], [`inpaint`],
+//! [`outpaint`]. Each is a front of [`generate`], which gives every picture as soon as it is there.
 //!
 //! ```no_run
 //! use aquatint_pipeline::{Components, GenerateRequest, ModelSource, png, text_to_image};
@@ -11,7 +12,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A [`GenerateRequest`] is validated in one place, and progress, previews and cancellation are
+//! Any [`Model`] will do: [`Components`] are in memory for picture after picture, and
+//! [`open_model`] makes one that loads each part when its stage comes.
+//!
+//! A [`GenerateRequest`] is data; pictures to begin with go beside it, as [`Inputs`]. What cannot be
+//! done with both and a model is refused in one place, [`GenerateRequest::plan`], and progress, previews and cancellation are
 //! one argument, a [`Watch`]. This crate knows no command line and no clock.
 
 mod blueprint;
@@ -21,8 +26,13 @@ mod configs;
 mod contact_sheet;
 mod convert;
 mod error;
+mod generate;
+mod inputs;
 mod int8;
+mod latents;
 pub mod metadata;
+mod model;
+mod outline;
 mod parts;
 mod picture;
 pub mod png;
@@ -37,6 +47,7 @@ mod step_cache;
 mod text_encoder;
 mod text_to_image;
 pub mod tokenizer;
+mod wordless;
 
 pub use aquatint_diffusion::{Step, Watch};
 pub use aquatint_models::Tiling;
@@ -47,15 +58,24 @@ pub use config::ModelConfig;
 pub use contact_sheet::{contact_sheet, square_columns};
 pub use convert::{Conversion, ConvertError, ConvertOptions};
 pub use error::ModelError;
+pub use generate::{Finished, GenerateError, Settings, batches, generate};
+pub use inputs::Inputs;
 pub use int8::choose as choose_int8;
+pub use latents::Latents;
+pub use model::{Autoencoder, Conditioner, Model, Network, Told};
+pub use outline::{Beside, ListensTo, Outline};
 pub use parts::fill;
-pub use picture::Picture;
+pub use picture::{
+    Encoding, Fit, Mask, Picture, PictureError, PictureFormat, UnknownFit, UnknownFormat,
+    encode_picture, fit, resize, save_picture,
+};
 pub use prompt::{Encoded, PromptEmbeds, encode, encode_prompt};
-pub use request::{GenerateRequest, RequestError};
+pub use request::{Extend, GenerateRequest, Hires, HiresSize, HiresUpscaler, Plan, RequestError};
 pub use scheduler::SchedulerConfig;
 pub use single_file::SingleFile;
 pub use source::ModelSource;
 pub use stages::{Stages, TextEncoders};
 pub use text_encoder::{TextEncoder, TextEncoderConfig};
-pub use text_to_image::{GenerateError, batches, decode, denoise, text_to_image};
+pub use text_to_image::{decode, denoise, image_to_image, inpaint, outpaint, text_to_image};
 pub use tokenizer::Tokenizer;
+pub use wordless::{AutoencoderConfig, WordlessConfig, open_model};

@@ -1,6 +1,19 @@
 //! Pictures as people see them, and as networks do.
 
+mod exif;
+mod fit;
+mod format;
+mod jpeg;
+mod mask;
+mod open;
+mod webp;
+
 use aquatint_tensor::Tensor;
+
+pub use self::fit::{Fit, UnknownFit, fit, resize};
+pub use self::format::{Encoding, PictureFormat, UnknownFormat, encode_picture, save_picture};
+pub use self::mask::Mask;
+pub use self::open::PictureError;
 
 /// An RGB picture of 8 bits a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]

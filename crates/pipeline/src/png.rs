@@ -86,20 +86,64 @@ pub fn decode(bytes: &[u8]) -> io::Result<(Picture, BTreeMap<String, String>)> {
 /// # Errors
 /// If it is no PNG, or larger. The message is the reason, without the name of the file.
 pub fn decode_rgba(bytes: &[u8], largest: usize) -> io::Result<([usize; 2], Vec<u8>)> {
+    let (size, rgba, _) = read_rgba(bytes, |width, height| width.max(height) <= largest)?;
+    Ok((size, rgba))
+}
+
+/// The same for sizes that are `allowed`, and what the file says in Exif's format.
+pub(crate) fn read_rgba(
+    bytes: &[u8],
+    allowed: impl Fn(usize, usize) -> bool,
+) -> io::Result<([usize; 2], Vec<u8>, Option<Vec<u8>>)> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
     let mut reader = decoder.read_info()?;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-    if width.max(height) > largest {
+    if !allowed(width, height) {
         return Err(size_error(width, height));
     }
     let gray = reader.output_color_type().0 == png::ColorType::GrayscaleAlpha;
-    let (size, pixels) = pixels(&mut reader, bytes)?;
-    if !gray {
-        return Ok((size, pixels));
+    let (size, mut pixels) = pixels(&mut reader, bytes)?;
+    if gray {
+        let (pairs, _) = pixels.as_chunks();
+        pixels = pairs.iter().flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect();
     }
-    let (pixels, _) = pixels.as_chunks();
-    Ok((size, pixels.iter().flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect()))
+    let exif = reader.info().exif_metadata.as_ref().map(|exif| exif.to_vec());
+    Ok((size, pixels, exif))
+}
+
+/// The texts in a PNG by their keywords, compressed ones too if they unpack to 2 MiB at most. Its
+/// pixels are not looked at, and damage after some of the texts leaves these.
+///
+/// # Errors
+/// If it is no PNG. The message is the reason, without the name of the file.
+pub(crate) fn texts(bytes: &[u8]) -> io::Result<Texts> {
+    let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info()?;
+    // Texts may also follow the pixels.
+    let _ = reader.finish();
+    let info = reader.info();
+    let mut texts = BTreeMap::new();
+    for text in &info.uncompressed_latin1_text {
+        texts.insert(text.keyword.clone(), text.text.clone());
+    }
+    for text in &info.compressed_latin1_text {
+        texts.extend(text.get_text().ok().map(|value| (text.keyword.clone(), value)));
+    }
+    for text in &info.utf8_text {
+        texts.extend(text.get_text().ok().map(|value| (text.keyword.clone(), value)));
+    }
+    let size = [info.width as usize, info.height as usize];
+    Ok(Texts { size, texts, exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()) })
+}
+
+/// What a PNG says.
+pub(crate) struct Texts {
+    /// Width and height.
+    pub size: [usize; 2],
+    /// By keyword.
+    pub texts: BTreeMap<String, String>,
+    /// What it says in Exif's format.
+    pub exif: Option<Vec<u8>>,
 }
 
 /// Width, height and the bytes of the pixels, as the reader is set to give them.

@@ -1,11 +1,15 @@
 //! A model of which one part at a time is in memory: for a command that makes its pictures and
 //! ends. What makes pictures again and again keeps all [`Components`](crate::Components).
 
+use std::borrow::Cow;
+
 use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 
 use crate::components::{
     SecondEncoder, TOKENIZER, TOKENIZER_2, check_vocabulary, shipped_tokenizer,
 };
+use crate::model::{Autoencoder, Conditioner, Model, Network};
+use crate::outline::Outline;
 use crate::parts::Parts;
 use crate::prompt::{self, Encoded, PromptEmbeds};
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
@@ -122,6 +126,30 @@ impl<'a> Stages<'a> {
 
     fn text_encoder(&self) -> TextEncoder {
         TextEncoder::new(&self.config.text_encoder, self.projected)
+    }
+}
+
+impl Model for Stages<'_> {
+    fn outline(&self) -> Outline {
+        self.config.outline()
+    }
+
+    fn conditioner(&self) -> Result<Conditioner<'_>, ModelError> {
+        Ok(Conditioner::Loaded(Box::new(self.text_encoders()?)))
+    }
+
+    fn network(&self) -> Result<Network<'_>, ModelError> {
+        Ok(Network::Conditioned(Cow::Owned(self.unet()?)))
+    }
+
+    fn encoder(&self) -> Result<Autoencoder<'_>, ModelError> {
+        let mut vae = AutoencoderKL::new(&self.config.vae);
+        self.parts.fill_some(self.config.vae_part(), &mut vae, &AutoencoderKL::encodes)?;
+        Ok(Autoencoder::Kl(Cow::Owned(vae)))
+    }
+
+    fn decoder(&self) -> Result<Autoencoder<'_>, ModelError> {
+        Ok(Autoencoder::Kl(Cow::Owned(Stages::decoder(self)?)))
     }
 }
 

@@ -1,36 +1,19 @@
-//! A prompt in, pictures out: the three stages, and all of them in one.
+//! One function for each task, and the stages of the first of them.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::rc::Rc;
 
-use aquatint_diffusion::{
-    Condition, Guidance, GuidanceInterval, ModelDenoiser, Noise, Run, Step, Watch,
+use aquatint_diffusion::{Noise, Watch};
+use aquatint_models::{AutoencoderKL, Tiling, UNet2DConditionModel};
+use aquatint_tensor::{RngKind, Tensor};
+
+use crate::generate::{Pass, Settings, decode_by, generate};
+use crate::model::{Network, Told};
+use crate::prompt::PromptEmbeds;
+use crate::request::Extend;
+use crate::{
+    GenerateError, GenerateRequest, Inputs, Mask, Model, ModelConfig, Picture, RequestError,
 };
-use aquatint_models::unet::Shortcuts;
-use aquatint_models::{AutoencoderKL, Context, Tiling, UNet2DConditionModel};
-use aquatint_tensor::{RngKind, Tensor, release_idle_memory};
-
-use crate::prompt::{self, Encoded, PromptEmbeds, encode_prompt};
-use crate::step_cache::StepCache;
-use crate::{Components, GenerateRequest, ModelConfig, Picture, RequestError};
-
-/// Why there are no pictures.
-#[derive(Debug, thiserror::Error)]
-pub enum GenerateError {
-    /// The request is not possible with this model.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// Whoever watched wanted no more.
-    #[error("stopped before the picture was finished")]
-    Cancelled,
-    /// There would be a picture, but a black one.
-    #[error(
-        "the model made numbers that are not finite: its weights are damaged or do not fit this \
-         precision (try --dtype f32)"
-    )]
-    NotFinite,
-}
 
 /// The pictures that `request` asks for.
 ///
@@ -39,32 +22,70 @@ pub enum GenerateError {
 /// # Errors
 /// If the model cannot do that, or `watch` stopped it, or the model makes no numbers.
 pub fn text_to_image(
-    components: &Components,
+    model: &dyn Model,
     request: &GenerateRequest,
     watch: &mut dyn Watch,
 ) -> Result<Vec<Picture>, GenerateError> {
-    let (width, height) = request.size_for(&components.config)?;
-    let embeds = encode_prompt(components, request);
-    let mut pictures = Vec::with_capacity(request.count);
-    let Components { unet, vae, config, .. } = components;
-    for seeds in batches(config, width, height, &request.seeds()) {
-        let latents = denoise(unet, config, request, &embeds, &seeds, watch, &|_| {})?;
-        // The next stage has other sizes.
-        release_idle_memory();
-        pictures.extend(decode(vae, &latents, Tiling::Auto)?);
-        release_idle_memory();
-    }
-    Ok(pictures)
+    collect(model, request, &Inputs::NONE, watch)
 }
 
-/// The seeds in groups of pictures that are made together: as many as the machine is busy with and
-/// the memory bears, which depends on nothing but their size.
-pub fn batches(config: &ModelConfig, width: usize, height: usize, seeds: &[u64]) -> Vec<Vec<u64>> {
-    /// Latent pixels of one batch: one picture of 512×512, or 16 of 128×128.
-    const PIXELS: usize = 64 * 64;
-    let factor = config.vae.downsampling_factor();
-    let each = (width / factor * (height / factor)).max(1);
-    seeds.chunks((PIXELS / each).max(1)).map(<[u64]>::to_vec).collect()
+/// The pictures that become of `init` (Meng et al. 2021, arXiv:2108.01073): as much of it as
+/// [`GenerateRequest::strength`] says becomes noise, and the noise what the prompt says. At
+/// strength 0 it is what the autoencoder makes of it.
+///
+/// # Errors
+/// As [`text_to_image`].
+pub fn image_to_image(
+    model: &dyn Model,
+    request: &GenerateRequest,
+    init: Picture,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Picture>, GenerateError> {
+    collect(model, request, &Inputs { init: Some(init), mask: None }, watch)
+}
+
+/// The pictures that become of `init` where `mask` says so; the rest is kept to the bit. Models for
+/// in-painting see what is kept; with all others it is put back at every step.
+///
+/// # Errors
+/// As [`text_to_image`], and if the mask has another size than the picture.
+pub fn inpaint(
+    model: &dyn Model,
+    request: &GenerateRequest,
+    init: Picture,
+    mask: Mask,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Picture>, GenerateError> {
+    collect(model, request, &Inputs { init: Some(init), mask: Some(mask) }, watch)
+}
+
+/// The picture `init` and what is around it.
+///
+/// # Errors
+/// As [`text_to_image`], and if the sides are not those of a picture that the model can make.
+pub fn outpaint(
+    model: &dyn Model,
+    request: &GenerateRequest,
+    init: Picture,
+    extend: Extend,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Picture>, GenerateError> {
+    let request = GenerateRequest { extend: Some(extend), ..request.clone() };
+    collect(model, &request, &Inputs { init: Some(init), mask: None }, watch)
+}
+
+fn collect(
+    model: &dyn Model,
+    request: &GenerateRequest,
+    inputs: &Inputs,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Picture>, GenerateError> {
+    let mut pictures = Vec::with_capacity(request.count);
+    generate(model, request, inputs, Settings::default(), watch, &mut |finished| {
+        pictures.push(finished.picture.clone());
+        ControlFlow::Continue(())
+    })?;
+    Ok(pictures)
 }
 
 /// The second stage: noise to latents `[N, h, w, C]`, one picture for each seed. A picture does
@@ -81,62 +102,25 @@ pub fn denoise(
     watch: &mut dyn Watch,
     look: &dyn Fn(&Tensor),
 ) -> Result<Tensor, GenerateError> {
-    let (width, height) = request.size_for(config)?;
-    let known = "validated when the model was loaded";
-    let schedule = config.scheduler.schedule().expect(known);
-    let (sampler, spacing) = request.sampling()?;
-    let scheduler = &config.scheduler;
-    let sigmas = scheduler.sigmas_for(sampler, spacing, &schedule, request.steps).expect(known);
-    let prediction_type = config.scheduler.prediction_type().expect(known);
-
-    let text = |condition: &Condition| match condition {
-        Condition::Prompt => &embeds.prompt,
-        Condition::NegativePrompt => &embeds.negative,
-    };
-    let cache = RefCell::new(StepCache::new(request.deep_cache, request.deep_cache_branch));
-    let context = |texts: &[&Encoded]| {
-        let words = texts.iter().flat_map(|text| text.context.to_vec().repeat(seeds.len()));
-        let [_, tokens, channels] = *embeds.prompt.context.shape() else {
-            unreachable!("[1, T, D]")
-        };
-        Context::new(Tensor::new(words.collect(), &[texts.len() * seeds.len(), tokens, channels]))
-    };
-    // Most often every step asks the same.
-    let contexts: RefCell<Vec<(Vec<Condition>, Rc<Context>)>> = RefCell::default();
-    let conditioned = |xt: &Tensor, timesteps: &[f32], asked: &[Condition]| {
-        look(&xt.narrow_rows(0, seeds.len()));
-        let texts: Vec<&Encoded> = asked.iter().map(text).collect();
-        let conditions = prompt::conditions(&texts, seeds.len(), [height, width]);
-        let known = contexts.borrow().iter().find(|(a, _)| a == asked).map(|(_, c)| c.clone());
-        let context = known.unwrap_or_else(|| {
-            let made = Rc::new(context(&texts));
-            contexts.borrow_mut().push((asked.to_vec(), made.clone()));
-            made
-        });
-        cache.borrow_mut().pass(asked, |deep| {
-            let shortcuts = Shortcuts { deep, token_merging: request.token_merging };
-            unet.forward_shortened(xt, timesteps, &context, &conditions, shortcuts, &mut |_, _| {})
-        })
-    };
-    let interval = GuidanceInterval::of_steps(request.guidance_interval, &sigmas, &schedule);
-    let guidance_scale = request.guidance_scale;
-    let guidance = Guidance { conditioned: &conditioned, guidance_scale, interval };
-    let denoiser = ModelDenoiser { network: &guidance, schedule: &schedule, prediction_type };
-
-    let factor = config.vae.downsampling_factor();
-    let shape = [seeds.len(), height / factor, width / factor, config.unet.in_channels];
+    let outline = &config.outline();
+    let (width, height) = request.size_for(outline)?;
+    let factor = outline.downsampling_factor;
     let rng = RngKind::find(&request.rng).map_err(RequestError::from)?;
     let mut noise = Noise::new(rng, seeds).map_err(RequestError::from)?;
-    let mut watch = Remembering { watch, finished: false };
-    let run = Run {
-        denoiser: &denoiser,
-        sigmas: &sigmas,
-        eta: request.eta,
-        noise: &mut noise,
-        watch: &mut watch,
+    let eps = noise.randn(&[height / factor, width / factor, outline.latent_channels]);
+    let pass = Pass {
+        outline,
+        network: &Network::Conditioned(Cow::Borrowed(unet)),
+        told: &Told::Words(embeds.clone()),
+        request,
+        size: (width, height),
+        steps: request.steps,
+        skipped: 0,
+        x0: None,
+        beside: None,
+        keep: None,
     };
-    let latents = sampler.sample(&shape, run);
-    if watch.finished { Ok(latents) } else { Err(GenerateError::Cancelled) }
+    pass.run(&eps, &mut noise, watch, look)
 }
 
 /// The third stage: latents `[N, h, w, C]` to pictures.
@@ -148,31 +132,5 @@ pub fn decode(
     latents: &Tensor,
     tiling: Tiling,
 ) -> Result<Vec<Picture>, GenerateError> {
-    let finite = |x: Tensor| if x.finite() { Ok(x) } else { Err(GenerateError::NotFinite) };
-    let mut pictures = Vec::with_capacity(latents.dim(0));
-    // One by one, because this is where most of the memory goes.
-    for n in 0..latents.dim(0) {
-        let latents = finite(vae.config().unscaled(&latents.narrow_rows(n, 1)))?;
-        let image = finite(vae.decode_tiled(&latents, tiling))?;
-        pictures.extend(Picture::from_images(&image));
-    }
-    Ok(pictures)
-}
-
-/// A watch that remembers whether the last step was taken, so that half a picture is not mistaken
-/// for a whole one.
-struct Remembering<'a> {
-    watch: &'a mut dyn Watch,
-    finished: bool,
-}
-
-impl Watch for Remembering<'_> {
-    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
-        self.finished = step.index + 1 == step.total;
-        self.watch.step(step)
-    }
-
-    fn cancelled(&self) -> bool {
-        self.watch.cancelled()
-    }
+    decode_by(latents, |latents| vae.decode_tiled(&vae.config().unscaled(latents), tiling))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aquatint_pipeline::GenerateRequest;
 
-use super::{Dtype, LessWorkArgs, PartArgs, SamplingArgs, VaeTiling};
+use super::{Dtype, HiresArgs, LessWorkArgs, PartArgs, PictureArgs, SamplingArgs, VaeTiling};
 
 /// Make pictures of what a prompt says.
 ///
@@ -58,6 +58,12 @@ pub struct GenerateArgs {
     pub sampling: SamplingArgs,
 
     #[command(flatten)]
+    pub pictures: PictureArgs,
+
+    #[command(flatten)]
+    pub hires: HiresArgs,
+
+    #[command(flatten)]
     pub less_work: LessWorkArgs,
 
     /// Threads to compute with; the picture is the same for any number [default: physical cores]
@@ -84,6 +90,7 @@ impl GenerateArgs {
             count: self.count,
             ..Default::default()
         };
+        let request = self.hires.apply(self.pictures.apply(request));
         self.less_work.apply(self.sampling.apply(request, seed))
     }
 }

@@ -4,6 +4,7 @@ mod dtype;
 mod generate;
 mod less_work;
 mod parts;
+mod pictures;
 mod sampling;
 
 use clap::{Parser, Subcommand};
@@ -12,6 +13,7 @@ pub use self::dtype::{Dtype, VaeTiling};
 pub use self::generate::GenerateArgs;
 pub use self::less_work::LessWorkArgs;
 pub use self::parts::PartArgs;
+pub use self::pictures::{HiresArgs, PictureArgs};
 pub use self::sampling::SamplingArgs;
 
 /// Text to pictures by latent diffusion.

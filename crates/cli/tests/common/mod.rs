@@ -20,6 +20,11 @@ pub fn tiny_model() -> (TempDir, PathBuf) {
     (folder, model)
 }
 
+/// The tiny model for in-painting, in `folder`.
+pub fn tiny_inpainting(folder: &Path) {
+    tiny::tiny_inpainting().save(folder, DType::F32).expect("a folder that can be written to");
+}
+
 /// `aquatint` with these arguments, in `folder`.
 pub fn aquatint(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aquatint"));

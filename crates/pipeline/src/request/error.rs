@@ -4,7 +4,7 @@ use aquatint_diffusion::samplers::UnknownSampler;
 use aquatint_diffusion::spacing::UnknownSpacing;
 use aquatint_tensor::rng::{SeedTooLarge, UnknownRng};
 
-use super::{MAX_COUNT, MAX_PIXELS, MAX_PROMPT, MAX_STEPS, SIZES};
+use super::{Extend, MAX_BLUR, MAX_COUNT, MAX_PIXELS, MAX_PROMPT, MAX_STEPS, SIZES};
 
 /// Why a request cannot be fulfilled: one sentence each.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -40,6 +40,68 @@ pub enum RequestError {
     NoEta(&'static str),
     #[error("the prompt is {0} bytes long: at most {MAX_PROMPT} are read")]
     Prompt(usize),
+    #[error("a strength of {0} is not possible: it must be from 0 to 1")]
+    Strength(f64),
+    #[error(
+        "a strength of {strength} leaves none of {steps} steps: take more steps, or a strength of 0 \
+         for the picture as it is"
+    )]
+    NoSteps { steps: usize, strength: f64 },
+    #[error("a blur of {0} pixels is not possible: it must be from 0 to {MAX_BLUR}")]
+    MaskBlur(f64),
+    #[error("{0} needs a picture to begin with: give one with --init")]
+    WithoutInit(&'static str),
+    #[error(
+        "the picture has {width}x{height} pixels, which cannot be made: give --width, --height or \
+         both, multiples of {step} from {} to {} and {MAX_PIXELS} pixels in all at most",
+        SIZES.start(), SIZES.end()
+    )]
+    InitSize { width: usize, height: usize, step: usize },
+    #[error("there is no mask to blur: give one with --mask, or extend the picture")]
+    WithoutMask,
+    #[error(
+        "the mask has {}x{} pixels, but the picture {}x{}: they must be of one size",
+        mask.0, mask.1, init.0, init.1
+    )]
+    MaskSize { mask: (usize, usize), init: (usize, usize) },
+    #[error("extending by nothing leaves nothing to do: give a side and pixels")]
+    ExtendByNothing,
+    #[error("how far a picture is extended says its size: leave out width and height")]
+    ExtendAndSize,
+    #[error(
+        "what is new of an extended picture is its mask: leave out --mask, and fill what is transparent"
+    )]
+    ExtendAndMask,
+    #[error(
+        "extended by {extend} the picture has {width}x{height} pixels, which must be multiples of \
+         {step}: extend {which} by {more} more"
+    )]
+    Extended {
+        width: usize,
+        height: usize,
+        step: usize,
+        more: usize,
+        which: &'static str,
+        extend: Extend,
+    },
+    #[error("a second pass is for pictures that begin with noise: leave out --hires or --init")]
+    HiresWithInit,
+    #[error("a second pass {0} times as large is not possible: it must be from 1 to 8")]
+    HiresScale(f64),
+    #[error(
+        "the second pass of {}x{} is smaller than the first of {}x{}",
+        size.0, size.1, base.0, base.1
+    )]
+    HiresSmaller { base: (usize, usize), size: (usize, usize) },
+    #[error(
+        "this model paints into pictures only: give one with --init and what to paint with --mask \
+         or --extend"
+    )]
+    PaintsInOnly,
+    #[error("this model reads no words: leave the prompt empty")]
+    NoWords,
+    #[error("this model knows no deep cache and no token merging")]
+    NoShortcuts,
     #[error(transparent)]
     Sampler(#[from] UnknownSampler),
     #[error(transparent)]

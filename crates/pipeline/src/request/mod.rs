@@ -2,6 +2,8 @@
 //! one place that says whether it can be done.
 
 mod error;
+mod plan;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +13,11 @@ use aquatint_tensor::RngKind;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::RequestError;
-use crate::ModelConfig;
+pub use self::plan::Plan;
+pub(crate) use self::plan::extended;
+pub use self::task::{Extend, Hires, HiresSize, HiresUpscaler};
+use crate::outline::{ListensTo, Outline};
+use crate::{Fit, Inputs};
 
 /// Smallest and largest width and height, in pixels.
 pub const SIZES: std::ops::RangeInclusive<usize> = 64..=2048;
@@ -23,6 +29,8 @@ pub const SIZE_STEP: usize = 8;
 pub const MAX_STEPS: usize = 1000;
 /// The most pictures.
 pub const MAX_COUNT: usize = 256;
+/// The softest edge of a mask, in pixels.
+pub const MAX_BLUR: f64 = 256.0;
 /// The longest prompt, in bytes. A text encoder reads a small part of that.
 pub const MAX_PROMPT: usize = 4096;
 
@@ -66,6 +74,35 @@ pub struct GenerateRequest {
     pub height: Option<usize>,
     /// How many pictures.
     pub count: usize,
+    /// The file of the picture to begin with, for whoever reads the request later; the picture
+    /// itself is in the [`Inputs`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// The file of the mask, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<String>,
+    /// How much of the picture to begin with is made anew, 0 to 1; nothing means 0.75, or all of
+    /// what a mask says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
+    /// How softly the made part goes over into the kept one, in pixels: with a mask, the deviation
+    /// of the blur, or nothing for a hard edge; where a picture grows, the width of the border that
+    /// is made anew inside of it, or nothing for two latent pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_blur: Option<f64>,
+    /// By how much the picture to begin with grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend: Option<Extend>,
+    /// What to do with a picture to begin with whose sides have another ratio.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fit: Fit,
+    /// A second pass over a larger picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hires: Option<Hires>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for GenerateRequest {
@@ -87,6 +124,13 @@ impl Default for GenerateRequest {
             width: None,
             height: None,
             count: 1,
+            init: None,
+            mask: None,
+            strength: None,
+            mask_blur: None,
+            extend: None,
+            fit: Fit::default(),
+            hires: None,
         }
     }
 }
@@ -130,31 +174,83 @@ impl GenerateRequest {
                 return Err(RequestError::NoEta(sampler.name));
             }
         }
+        self.validate_task()?;
         match self.prompt.len().max(self.negative_prompt.len()) {
             length if length > MAX_PROMPT => Err(RequestError::Prompt(length)),
             _ => Ok(()),
         }
     }
 
-    /// Says what is wrong with the request for this model, and what it leaves to the model: width
-    /// and height in pixels.
+    fn validate_task(&self) -> Result<(), RequestError> {
+        let between = |x: f64, most: f64| (0.0..=most).contains(&x);
+        if let Some(strength) = self.strength.filter(|&strength| !between(strength, 1.0)) {
+            return Err(RequestError::Strength(strength));
+        }
+        if let Some(blur) = self.mask_blur.filter(|&blur| !between(blur, MAX_BLUR)) {
+            return Err(RequestError::MaskBlur(blur));
+        }
+        if let Some(extend) = self.extend {
+            if extend == Extend::default() {
+                return Err(RequestError::ExtendByNothing);
+            }
+            if self.width.is_some() || self.height.is_some() {
+                return Err(RequestError::ExtendAndSize);
+            }
+            if self.mask.is_some() {
+                return Err(RequestError::ExtendAndMask);
+            }
+        }
+        let Some(hires) = &self.hires else { return Ok(()) };
+        if !between(hires.strength, 1.0) {
+            return Err(RequestError::Strength(hires.strength));
+        }
+        if let Some(steps) = hires.steps.filter(|steps| !(1..=MAX_STEPS).contains(steps)) {
+            return Err(RequestError::Steps(steps, MAX_STEPS));
+        }
+        match hires.size {
+            HiresSize::Scale(scale) if !(1.0..=8.0).contains(&scale) => {
+                Err(RequestError::HiresScale(scale))
+            }
+            HiresSize::Pixels(width, height) => check_size(width, height, SIZE_STEP),
+            HiresSize::Scale(_) => Ok(()),
+        }
+    }
+
+    /// Says what is wrong with the request for this model if no picture goes with it, and what it
+    /// leaves to the model: width and height in pixels.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn size_for(&self, model: &ModelConfig) -> Result<(usize, usize), RequestError> {
-        self.validate()?;
-        let (width, height) = model.default_size();
-        let (width, height) = (self.width.unwrap_or(width), self.height.unwrap_or(height));
-        check_size(width, height, model.vae.downsampling_factor())?;
+    pub fn size_for(&self, model: &Outline) -> Result<(usize, usize), RequestError> {
+        Ok(self.plan(model, &Inputs::NONE)?.size)
+    }
+
+    /// Says what is wrong with the request for this model at this size.
+    fn check_for(
+        &self,
+        (width, height): (usize, usize),
+        model: &Outline,
+    ) -> Result<(), RequestError> {
+        check_size(width, height, model.downsampling_factor)?;
         let timesteps = model.scheduler.num_train_timesteps;
         if self.steps > timesteps {
             return Err(RequestError::Steps(self.steps, timesteps));
         }
-        let last = model.unet.skip_connections() - 1;
-        if self.deep_cache_branch > last {
-            return Err(RequestError::DeepCacheBranch(self.deep_cache_branch, last));
+        match (model.listens_to, model.skip_connections) {
+            (ListensTo::Nothing, _)
+                if !(self.prompt.is_empty() && self.negative_prompt.is_empty()) =>
+            {
+                Err(RequestError::NoWords)
+            }
+            (_, 0) if self.deep_cache > 1 || self.token_merging > 0.0 => {
+                Err(RequestError::NoShortcuts)
+            }
+            (_, connections) if self.deep_cache_branch > connections.saturating_sub(1) => {
+                let last = connections.saturating_sub(1);
+                Err(RequestError::DeepCacheBranch(self.deep_cache_branch, last))
+            }
+            _ => Ok(()),
         }
-        Ok((width, height))
     }
 
     /// The rule for the steps, and the noise levels if they are not left to it and the model.

@@ -70,6 +70,25 @@ fn no_rng_is_the_default() {
     assert_eq!(read, GenerateRequest { seed: 5, rng: "torch-cpu".into(), ..Default::default() });
 }
 
+/// What is not asked for is not written, so that pictures say what they said before.
+#[test]
+fn tasks_as_json() {
+    let written = serde_json::to_value(GenerateRequest::default()).expect("JSON");
+    for key in ["init", "mask", "strength", "mask_blur", "extend", "fit", "hires"] {
+        assert!(written.get(key).is_none(), "{key}: {written}");
+    }
+    let request = GenerateRequest {
+        init: Some("cat.png".into()),
+        strength: Some(0.5),
+        extend: Some(Extend { left: 64, ..Default::default() }),
+        fit: Fit::Contain,
+        hires: Some(Hires { size: HiresSize::Pixels(64, 128), ..Default::default() }),
+        ..Default::default()
+    };
+    let text = serde_json::to_string(&request).expect("JSON");
+    assert_eq!(serde_json::from_str::<GenerateRequest>(&text).expect("ours"), request, "{text}");
+}
+
 #[test]
 fn seeds_follow_each_other() {
     let request = GenerateRequest { seed: u64::MAX, count: 3, ..Default::default() };

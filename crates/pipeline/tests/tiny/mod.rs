@@ -74,3 +74,12 @@ pub fn tiny_xl() -> Components {
     model.unet.init(2);
     model
 }
+
+/// The same as a model for in-painting, whose U-Net sees a mask and a picture beside the latents.
+pub fn tiny_inpainting() -> Components {
+    let mut model = tiny_components();
+    model.config.unet.in_channels = 9;
+    model.unet = UNet2DConditionModel::new(&model.config.unet);
+    model.unet.init(2);
+    model
+}

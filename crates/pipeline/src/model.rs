@@ -1,0 +1,141 @@
+//! Where the parts of a model come from, whoever holds them.
+
+use std::borrow::Cow;
+
+use aquatint_models::unet::{Shortcuts, UNetConditions};
+use aquatint_models::{AutoencoderKL, Context, Tiling, UNet2DConditionModel, UNet2DModel, VQModel};
+use aquatint_tensor::Tensor;
+
+use crate::prompt::{self, PromptEmbeds};
+use crate::{Components, GenerateRequest, Latents, ModelError, Outline, TextEncoders};
+
+/// A model whose parts are asked for one after the other, each when its stage comes and for as
+/// long as the stage takes: [`Components`] lend what they hold, [`Stages`](crate::Stages) load a
+/// part when it is asked for.
+pub trait Model: Sync {
+    /// What a request has to know.
+    fn outline(&self) -> Outline;
+
+    /// What makes the U-Net's conditions of a request.
+    ///
+    /// # Errors
+    /// If its weights cannot be read.
+    fn conditioner(&self) -> Result<Conditioner<'_>, ModelError>;
+
+    /// What predicts.
+    ///
+    /// # Errors
+    /// If its weights cannot be read.
+    fn network(&self) -> Result<Network<'_>, ModelError>;
+
+    /// Pictures to latents. It may be unable to do more.
+    ///
+    /// # Errors
+    /// If its weights cannot be read.
+    fn encoder(&self) -> Result<Autoencoder<'_>, ModelError>;
+
+    /// Latents to pictures. It may be unable to do more.
+    ///
+    /// # Errors
+    /// If its weights cannot be read.
+    fn decoder(&self) -> Result<Autoencoder<'_>, ModelError>;
+}
+
+/// What makes the U-Net's conditions of a request.
+pub enum Conditioner<'a> {
+    /// Text encoders that somebody holds.
+    Lent(&'a Components),
+    /// Text encoders that are dropped with this.
+    Loaded(Box<TextEncoders>),
+    /// There are none.
+    Nothing,
+}
+
+/// What the U-Net is told about a request.
+pub enum Told {
+    /// What the text encoders say.
+    Words(PromptEmbeds),
+    /// Nothing.
+    Nothing,
+}
+
+impl Conditioner<'_> {
+    /// What the U-Net is told about a request.
+    pub fn told(&self, request: &GenerateRequest) -> Told {
+        match self {
+            Self::Lent(components) => Told::Words(prompt::encode_prompt(components, request)),
+            Self::Loaded(encoders) => Told::Words(encoders.encode_prompt(request)),
+            Self::Nothing => Told::Nothing,
+        }
+    }
+}
+
+/// A U-Net of either kind.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+pub enum Network<'a> {
+    /// One with a context.
+    Conditioned(Cow<'a, UNet2DConditionModel>),
+    /// One without.
+    Plain(Cow<'a, UNet2DModel>),
+}
+
+impl Network<'_> {
+    /// xt `[N, h, w, in_channels]` at `timesteps` `[N]` → the prediction.
+    ///
+    /// # Panics
+    /// If there is no context for a U-Net that has one.
+    #[track_caller]
+    pub fn predict(
+        &self,
+        xt: &Tensor,
+        timesteps: &[f32],
+        context: Option<&Context>,
+        conditions: &UNetConditions,
+        shortcuts: Shortcuts<'_>,
+    ) -> Tensor {
+        match self {
+            Self::Conditioned(unet) => {
+                let context = context.expect("whoever has such a U-Net was told something");
+                let look = &mut |_: &str, _: &Tensor| {};
+                unet.forward_shortened(xt, timesteps, context, conditions, shortcuts, look)
+            }
+            Self::Plain(unet) => unet.forward(xt, timesteps, conditions.class_labels.as_ref()),
+        }
+    }
+}
+
+/// An autoencoder of either kind. Latents are as the U-Net sees them.
+pub enum Autoencoder<'a> {
+    /// One that is regularized to a Gaussian.
+    Kl(Cow<'a, AutoencoderKL>),
+    /// A vector-quantized one.
+    Vq(Cow<'a, VQModel>),
+}
+
+impl Autoencoder<'_> {
+    /// Images `[N, H, W, 3]` in [−1, 1] → their latents.
+    #[track_caller]
+    pub fn encode(&self, images: &Tensor, tiling: Tiling) -> Latents {
+        match self {
+            Self::Kl(vae) => {
+                let latents = vae.encode_tiled(images, tiling);
+                let scale = vae.config().scaling_factor as f32;
+                let std = latents.logvar.scale(0.5).exp().scale(scale);
+                Latents { mean: vae.config().scaled(&latents.mean), std: Some(std) }
+            }
+            Self::Vq(vae) => {
+                let mean = vae.encode(images).scale(vae.config().scaling_factor as f32);
+                Latents { mean, std: None }
+            }
+        }
+    }
+
+    /// Latents `[N, h, w, C]` → images, not clipped to [−1, 1].
+    #[track_caller]
+    pub fn decode(&self, latents: &Tensor, tiling: Tiling) -> Tensor {
+        match self {
+            Self::Kl(vae) => vae.decode_tiled(&vae.config().unscaled(latents), tiling),
+            Self::Vq(vae) => vae.decode(&latents.scale(1.0 / vae.config().scaling_factor as f32)),
+        }
+    }
+}
