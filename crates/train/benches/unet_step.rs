@@ -1,8 +1,8 @@
 //! Training steps of a U-Net, in images a second: the counterpart of `tools/bench/train_unet.py`.
 //!
 //! `cargo bench -p aquatint-train -- [CONFIG.json] [STEPS] [f32|bf16]`. Random latents, contexts
-//! and timesteps; loss by Algorithm 1, backward, AdamW. Prints one line for each precision: the
-//! median and the best of the steps after three to warm up.
+//! and timesteps; loss by Algorithm 1, with that of drafts if the U-Net makes them, backward, AdamW.
+//! Prints one line for each precision: the median and the best of the steps after three to warm up.
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
@@ -15,6 +15,8 @@ use aquatint_tensor::{Precision, Rng, Tensor};
 
 const BATCH: usize = 32;
 const TOKENS: usize = 40;
+/// `draft_batch_size` of configs/seven-styles/diffusion.toml.
+const DRAFTS: usize = 128;
 const WARM_UP: usize = 3;
 
 fn main() {
@@ -54,12 +56,17 @@ fn measure(config: &UNet2DConditionConfig, precision: Precision, steps: usize) {
     for step in 0..steps + WARM_UP {
         let x0 = rng.randn(&[BATCH, 16, 16, config.in_channels]);
         let context = rng.randn(&[BATCH, TOKENS, config.cross_attention_dim]);
+        let drafted = rng.randn(&[DRAFTS, 16, 16, config.in_channels]);
+        let captions = rng.randn(&[DRAFTS, TOKENS, config.cross_attention_dim]);
         let began = Instant::now();
         let eps_theta = |xt: &Tensor, t: &[usize]| {
             let timesteps: Vec<f32> = t.iter().map(|&t| t as f32).collect();
             unet.forward(xt, &timesteps, &context)
         };
-        let loss = ddpm::training_loss(&eps_theta, &schedule, &x0, &mut rng);
+        let mut loss = ddpm::training_loss(&eps_theta, &schedule, &x0, &mut rng);
+        if let Some(draft) = unet.draft(&captions) {
+            loss = loss.add(&draft.sub(&drafted).sqr().mean());
+        }
         let mut grads = loss.backward();
         let options = AdamW {
             lr: 1e-4,

@@ -4,6 +4,7 @@
 //! `dv = pᵀ dout`, `dp = dout vᵀ`, `ds = p · (dp - rowsum(dout · out))`, `dq = scale · ds k` and
 //! `dk = scale · dsᵀ q` (Dao et al. 2022, appendix B.2, for why the row sum is that).
 
+use super::heads::Tokens;
 use super::{AttentionShape, heads, softmax};
 use crate::cpu::{Isa, isa};
 use crate::gemm::transpose::transpose;
@@ -33,11 +34,12 @@ pub fn attention_grad(
     s.check(&[q.len(), out.len(), dout.len(), dq.len()], &like_k);
     let isa = isa();
     let width = s.width();
-    // Of each head of each sequence: dq, dk, dv.
     let (q_len, k_len) = (s.tq * s.d, s.tk * s.d);
-    let head_len = q_len + 2 * k_len;
-    let mut grads = Scratch::take(s.batch * s.heads * head_len);
-    parallel::chunks(grads.floats_mut(), head_len.max(1), |i, grads| {
+    if k_len == 0 {
+        return;
+    }
+    let [dq, dk, dv] = [dq, dk, dv].map(Tokens::new);
+    parallel::tasks(s.batch * s.heads, |i| {
         let (sequence, first) = (i / s.heads, i % s.heads * s.d);
         let (from_q, from_k) = (sequence * s.tq * width + first, sequence * s.tk * width + first);
         let head = Head {
@@ -50,14 +52,17 @@ pub fn attention_grad(
             out: out.get(from_q..).unwrap_or_default(),
             dout: dout.get(from_q..).unwrap_or_default(),
         };
-        let (dq, rest) = grads.split_at_mut(q_len);
-        let (dk, dv) = rest.split_at_mut(k_len);
-        head.grads(dq, dk, dv);
+        let mut grads = Scratch::take(q_len + 2 * k_len);
+        let (of_q, rest) = grads.floats_mut().split_at_mut(q_len);
+        let (of_k, of_v) = rest.split_at_mut(k_len);
+        head.grads(of_q, of_k, of_v);
+        // SAFETY: the lengths have been checked, and no other task has this head.
+        unsafe {
+            dq.put(of_q, s.d, from_q, width);
+            dk.put(of_k, s.d, from_k, width);
+            dv.put(of_v, s.d, from_k, width);
+        }
     });
-    let grads: &[f32] = grads.floats_mut();
-    heads::join(s, grads, head_len, 0, dq, s.tq);
-    heads::join(s, grads, head_len, q_len, dk, s.tk);
-    heads::join(s, grads, head_len, q_len + k_len, dv, s.tk);
 }
 
 /// One head of one sequence; the slices begin with its first element.

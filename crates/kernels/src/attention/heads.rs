@@ -3,9 +3,6 @@
 //! In `[batch, t, heads · d]` the rows of one head lie `heads · d` apart, often a power of two,
 //! which makes them compete for the same few cache lines; so heads are worked on as copies.
 
-use super::AttentionShape;
-use crate::parallel;
-
 /// Distance of rows of `len` elements in scratch memory: whole cache lines, one more than needed
 /// so that the rows spread over the cache.
 pub fn padded(len: usize) -> usize {
@@ -19,28 +16,29 @@ pub fn take(x: &[f32], stride: usize, d: usize, out: &mut [f32]) {
     }
 }
 
-/// Brings heads together: `out` `[batch, t, heads · d]` from `heads`, which has a run of
-/// `head_len` elements for each head of each sequence, with `[t, d]` at `offset` in each run.
-pub fn join(
-    s: &AttentionShape,
-    heads: &[f32],
-    head_len: usize,
-    offset: usize,
-    out: &mut [f32],
-    t: usize,
-) {
-    let (d, width) = (s.d, s.width());
-    if out.is_empty() {
-        return;
+/// Tokens `[batch, t, heads · d]` to which tasks write one head each.
+pub struct Tokens(*mut f32);
+
+// SAFETY: whoever writes promises that nobody else writes the same head.
+unsafe impl Sync for Tokens {}
+
+impl Tokens {
+    /// `x`, which must live on and not be used otherwise.
+    pub fn new(x: &mut [f32]) -> Self {
+        Self(x.as_mut_ptr())
     }
-    let rows = (parallel::ELEMENTWISE_CHUNK / width).max(1);
-    parallel::chunks(out, rows * width, |task, out| {
-        for (i, out) in out.chunks_exact_mut(width).enumerate() {
-            let (sequence, row) = ((task * rows + i) / t, (task * rows + i) % t);
-            for (head, out) in out.chunks_exact_mut(d).enumerate() {
-                let from = (sequence * s.heads + head) * head_len + offset + row * d;
-                out.copy_from_slice(&heads[from..][..d]);
+
+    /// Writes `head`, `[rows, d]`, to rows that begin at `first`, `stride` apart.
+    ///
+    /// # Safety
+    /// The tokens have these elements, and nobody else writes them meanwhile.
+    pub unsafe fn put(&self, head: &[f32], d: usize, first: usize, stride: usize) {
+        for (i, row) in head.chunks_exact(d).enumerate() {
+            // SAFETY: given.
+            unsafe {
+                let out = self.0.add(first + i * stride);
+                out.copy_from_nonoverlapping(row.as_ptr(), d);
             }
         }
-    });
+    }
 }

@@ -1,9 +1,10 @@
-//! Winograd convolutions, plain and with everything fused.
+//! Winograd convolutions, plain and with everything fused, and their gradients.
 
 use super::{edges, everywhere, pairs};
 use crate::Precision;
 use crate::conv2d::{
     Activation, Conv2dShape, Fusion, Tile, WinogradWeight, conv2d_winograd, conv2d_winograd_fused,
+    winograd_input_grad, winograd_weight_grad,
 };
 use crate::math::silu;
 use crate::oracle::{self, Tolerance, assert_near};
@@ -67,6 +68,28 @@ fn winograd_convolutions() {
                 y.fill(f32::NAN);
                 conv2d_winograd_fused(&weight, &s, &x, &fusion, &mut y);
                 assert_near(&y, &all, tolerance, what);
+            }
+        }
+    });
+}
+
+#[test]
+fn gradients_of_winograd_convolutions() {
+    // A patch is a sum of inputs around the pixel that the terms do not have.
+    let tolerance = Tolerance { relative: 4e-2, absolute: 8e-2 };
+    everywhere(|place| {
+        for s in shapes() {
+            let pixels = s.n * s.h * s.w;
+            let (x, w) = (place.input(1, pixels * s.c), place.input(2, s.o * s.c * 9));
+            let dy = place.input(3, pixels * s.o);
+            let [_, want_x, want_w] = oracle::conv2d(Precision::F32, &s, [&x, &w, &dy], None);
+            for tile in [Tile::F2, Tile::F4x2] {
+                let what = format_args!("{place:?} {tile:?} {s:?}");
+                let (mut dx, mut dw) = (place.output(x.len()), place.output(w.len()));
+                winograd_input_grad(place.isa, tile, &s, &dy, &w, &mut dx);
+                assert_near(&dx, &want_x, tolerance, what);
+                winograd_weight_grad(place.isa, tile, &s, &x, &dy, &mut dw);
+                assert_near(&dw, &want_w, tolerance, what);
             }
         }
     });

@@ -46,18 +46,18 @@ impl Tensor {
             weight.apply_conv2d(&s, self.data(), bias_data, &mut out);
             return Tensor::without_backward([Some(self), bias], &shape, out);
         }
-        conv2d::conv2d(precision, &s, self.data(), weight.data(), bias_data, &mut out);
+        conv2d::conv2d_trained(precision, &s, self.data(), weight.data(), bias_data, &mut out);
         let (x, w) = (self.detach(), weight.detach());
         Tensor::from_op([Some(self), Some(weight), bias], &shape, out, move |dy, [a, b, c]| {
             [
                 a.then(|| {
                     let mut dx = Buffer::stale(x.len());
-                    conv2d::conv2d_input_grad(precision, &s, dy.data(), w.data(), &mut dx);
+                    conv2d::conv2d_trained_input_grad(precision, &s, dy.data(), w.data(), &mut dx);
                     Tensor::from_buffer(dx, x.shape())
                 }),
                 b.then(|| {
                     let mut dw = Buffer::stale(w.len());
-                    conv2d::conv2d_weight_grad(precision, &s, x.data(), dy.data(), &mut dw);
+                    conv2d::conv2d_trained_weight_grad(precision, &s, x.data(), dy.data(), &mut dw);
                     Tensor::from_buffer(dw, w.shape())
                 }),
                 c.then(|| {

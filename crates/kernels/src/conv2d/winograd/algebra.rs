@@ -87,3 +87,39 @@ pub(super) fn output<V: Lanes, const T: usize>(m: [V; T]) -> [V; T] {
     }
     y
 }
+
+/// `A y`, the adjoint of [`output`]: what the gradients of two or four outputs are at the positions.
+/// The last two of `y` are not looked at.
+#[inline(always)]
+pub(super) fn output_adjoint<V: Lanes, const T: usize>(y: [V; T]) -> [V; T] {
+    let mut m = y;
+    if T == 4 {
+        m[1] = y[0].add(y[1]);
+        m[2] = y[0].sub(y[1]);
+        m[3] = y[1];
+    } else {
+        for (i, p) in [(1, A), (3, B)] {
+            let even = y[2].scaled_add((p * p) as f32, y[0]);
+            let odd = y[3].scaled((p * p * p) as f32);
+            let odd = y[1].scaled_add(p as f32, odd);
+            m[i] = even.add(odd);
+            m[i + 1] = even.sub(odd);
+        }
+        m[5] = y[3];
+    }
+    m
+}
+
+/// `Gᵀ u`, the adjoint of [`kernel`]: what gradients at the positions are for the three elements of
+/// a kernel's line.
+#[inline(always)]
+pub(super) fn kernel_adjoint<V: Lanes, const T: usize>(u: [V; T]) -> [V; 3] {
+    let mut g = [u[0], V::splat(0.0), u[T - 1]];
+    let rows: &[(usize, [f64; 3])] = if T == 4 { &[(1, G2[1])] } else { &[(1, G4[1]), (3, G4[3])] };
+    for &(at, row) in rows {
+        let [a, b, c] = [row[0] as f32, row[1] as f32, row[2] as f32];
+        let (sum, difference) = (u[at].add(u[at + 1]), u[at].sub(u[at + 1]));
+        g = [sum.scaled_add(a, g[0]), difference.scaled_add(b, g[1]), sum.scaled_add(c, g[2])];
+    }
+    g
+}

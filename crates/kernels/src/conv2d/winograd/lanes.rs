@@ -51,11 +51,11 @@ pub(super) trait Lanes: Copy {
     /// It is readable.
     unsafe fn load_pairs(from: *const u32) -> [Self; 2];
 
-    /// Writes a vector of pairs of bf16, each of the lanes with one number.
+    /// Writes the first `count` lanes, or all, as pairs of bf16, one number of each vector.
     ///
     /// # Safety
-    /// It is writable.
-    unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32);
+    /// So many words are writable.
+    unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32, count: usize);
 }
 
 /// What any machine has.
@@ -132,9 +132,9 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32) {
-        for (i, (low, high)) in low.0.into_iter().zip(high.0).enumerate() {
-            // SAFETY: given.
+    unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32, count: usize) {
+        for (i, (low, high)) in low.0.into_iter().zip(high.0).enumerate().take(count) {
+            // SAFETY: `i < count`.
             unsafe { *to.add(i) = bf16::round(low) | bf16::round(high) << 16 };
         }
     }
@@ -235,7 +235,7 @@ mod avx512 {
         }
 
         #[inline(always)]
-        unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32) {
+        unsafe fn zip_pairs(low: Self, high: Self, to: *mut u32, count: usize) {
             const ORDER: [u16; 32] = {
                 let mut order = [0; 32];
                 let mut i = 0;
@@ -250,7 +250,11 @@ mod avx512 {
                 let halves: __m512i = transmute(_mm512_cvtne2ps_pbh(high, low));
                 let pairs =
                     _mm512_permutexvar_epi16(_mm512_loadu_si512(ORDER.as_ptr().cast()), halves);
-                _mm512_storeu_si512(to.cast(), pairs);
+                if count >= 16 {
+                    _mm512_storeu_si512(to.cast(), pairs);
+                } else {
+                    _mm512_mask_storeu_epi32(to.cast(), mask(count), pairs);
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Winograd convolution: 3×3 kernels, stride 1, a border of one zero, for inference.
+//! Winograd convolution: 3×3 kernels, stride 1, a border of one zero.
 //!
 //! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (arXiv 1509.09308): a tile of
 //! `m × m` outputs is `Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` (equation 8), where `d` is the patch of
@@ -11,10 +11,12 @@
 
 use super::{Conv2dShape, Fusion};
 use crate::Precision;
+use crate::cpu::Isa;
 use crate::gemm::packed::Packed;
 use right::Right;
 
 mod algebra;
+mod fast;
 mod forward;
 mod grid;
 mod input;
@@ -23,8 +25,10 @@ mod output;
 mod plan;
 mod product;
 mod right;
+mod rows;
 mod stage;
 mod weight;
+mod weight_grad;
 
 pub use weight::WinogradWeight;
 
@@ -122,15 +126,67 @@ pub(crate) fn conv2d_winograd_packed(
     convolve(Right::Fresh(packed, tile), s, x, fusion, y);
 }
 
+/// `y = conv2d(x, w) + bias` with a weight that is transformed for this once.
+#[track_caller]
+pub(super) fn once(
+    isa: Isa,
+    tile: Tile,
+    s: &Conv2dShape,
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    y: &mut [f32],
+) {
+    let weight = WinogradWeight::lent(isa, tile, w, s.o, s.c);
+    conv2d_winograd(&weight, s, x, bias, y);
+}
+
+/// The gradient of the input: a convolution of the output's, with the kernels turned by half.
+#[track_caller]
+pub(crate) fn input_grad(
+    isa: Isa,
+    tile: Tile,
+    s: &Conv2dShape,
+    dy: &[f32],
+    w: &[f32],
+    dx: &mut [f32],
+) {
+    let weight = WinogradWeight::turned(isa, tile, w, s.o, s.c);
+    conv2d_winograd(&weight, &Conv2dShape { c: s.o, o: s.c, ..*s }, dy, None, dx);
+}
+
+/// The gradient of the weight.
+///
+/// # Panics
+/// If the products of `tile` are not those of bf16, or a slice has another length than its shape.
+#[track_caller]
+pub(crate) fn weight_grad(
+    isa: Isa,
+    tile: Tile,
+    s: &Conv2dShape,
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+) {
+    s.check([x.len(), dw.len(), dy.len()]);
+    check(s);
+    weight_grad::run(isa, tile, s, x, dy, dw);
+}
+
 #[track_caller]
 fn convolve(right: Right, s: &Conv2dShape, x: &[f32], fusion: &Fusion, y: &mut [f32]) {
+    check(s);
+    assert_eq!(right.channels(), [s.o, s.c], "channels of the weight for {s:?}");
+    fusion.check(s, x, y);
+    forward::run(right, s, x, fusion, y);
+}
+
+#[track_caller]
+fn check(s: &Conv2dShape) {
     assert!(
         s.kernel == [3, 3] && s.stride == 1 && s.padding == [1; 4],
         "no Winograd convolution of {s:?}"
     );
-    assert_eq!(right.channels(), [s.o, s.c], "channels of the weight for {s:?}");
-    fusion.check(s, x, y);
-    forward::run(right, s, x, fusion, y);
 }
 
 #[cfg(test)]

@@ -158,7 +158,8 @@ impl Transform<'_> {
                     let low: [V; ACROSS] = algebra::kernel(low[y]);
                     let high: [V; ACROSS] = algebra::kernel(high[y]);
                     for x in 0..ACROSS {
-                        V::zip_pairs(low[x], high[x], self.out.add((y * ACROSS + x) * len + at));
+                        let out = self.out.add((y * ACROSS + x) * len + at);
+                        V::zip_pairs(low[x], high[x], out, V::COUNT);
                     }
                 }
             }

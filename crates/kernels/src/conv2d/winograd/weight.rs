@@ -1,6 +1,7 @@
 //! Weights, transformed and packed once.
 
-use super::{Tile, algebra};
+use super::fast::Fast;
+use super::{Tile, algebra, lanes};
 use crate::Precision;
 use crate::bf16;
 use crate::cpu::{self, Isa};
@@ -8,14 +9,11 @@ use crate::gemm::panels;
 use crate::gemm::transpose::transpose;
 use crate::math::per_isa;
 use crate::microkernel::Kernels;
-use crate::scratch::Scratch;
-use rayon::prelude::*;
+use crate::scratch::{Lines, Scratch, word_chunks};
+use std::ops::{Deref, Range};
 
 /// Input channels that are transformed together: even, and few enough for the L2 cache.
 const CHANNELS: usize = 64;
-
-/// Words of a cache line.
-const LINE: usize = 16;
 
 /// A weight `[o, c, 3, 3]` as `U = G g Gᵀ`: for every panel of as many outputs as a micro-kernel
 /// computes at once, `[positions, c, outputs]`, as the words that it reads.
@@ -24,9 +22,36 @@ pub struct WinogradWeight {
     tile: Tile,
     o: usize,
     c: usize,
-    /// The panels, from the first cache line on.
-    words: Vec<u32>,
-    start: usize,
+    /// The panels.
+    words: Words,
+}
+
+/// Memory for panels.
+enum Words {
+    /// For as long as there is a model.
+    Kept(Lines),
+    /// For a step of training.
+    Lent(Scratch),
+}
+
+impl Deref for Words {
+    type Target = Lines;
+    fn deref(&self) -> &Lines {
+        match self {
+            Self::Kept(words) => words,
+            Self::Lent(words) => words,
+        }
+    }
+}
+
+/// Where the kernels of a weight `[o, c, 3, 3]` lie.
+#[derive(Clone, Copy)]
+enum Order {
+    /// As they are.
+    Straight,
+    /// Turned by half, with inputs for outputs: the convolution with these is the gradient of the
+    /// input. The weight has so many of its own inputs, the outputs here.
+    Turned(usize),
 }
 
 impl WinogradWeight {
@@ -42,18 +67,43 @@ impl WinogradWeight {
     /// The transform of `w` for the micro-kernels of `isa`.
     #[track_caller]
     pub(crate) fn with_isa(isa: Isa, tile: Tile, w: &[f32], o: usize, c: usize) -> Self {
-        assert_eq!(w.len(), o * c * 9, "elements of a weight [{o}, {c}, 3, 3]");
+        let words = |len| Words::Kept(Lines::zeros(len));
+        Self { isa, tile, o, c, words: words(0) }.filled(w, Order::Straight, words)
+    }
+
+    /// The transform of `w` that is needed once.
+    #[track_caller]
+    pub(super) fn lent(isa: Isa, tile: Tile, w: &[f32], o: usize, c: usize) -> Self {
+        let words = |len| Words::Lent(Scratch::take(len));
+        Self { isa, tile, o, c, words: words(0) }.filled(w, Order::Straight, words)
+    }
+
+    /// The transform, needed once, of the weight that makes the gradient of the input of the
+    /// convolution with `w`, `[o, c, 3, 3]`, of that of its output: from `o` channels to `c`.
+    #[track_caller]
+    pub(super) fn turned(isa: Isa, tile: Tile, w: &[f32], o: usize, c: usize) -> Self {
+        let words = |len| Words::Lent(Scratch::take(len));
+        Self { isa, tile, o: c, c: o, words: words(0) }.filled(w, Order::Turned(c), words)
+    }
+
+    #[track_caller]
+    fn filled(mut self, w: &[f32], order: Order, words: impl Fn(usize) -> Words) -> Self {
+        let Self { isa, tile, o, c, .. } = self;
+        assert_eq!(w.len(), o * c * 9, "elements of a weight of {o} × {c} kernels");
         let nr = Kernels::select(isa, tile.precision()).nr;
-        let mut weight = Self { isa, tile, o, c, words: Vec::new(), start: 0 };
-        let (panel, panels) = (weight.panel_len(), o.div_ceil(nr));
-        weight.words = vec![0; panels * panel + LINE];
-        weight.start = weight.words.as_ptr().align_offset(4 * LINE).min(LINE);
+        let (panel, panels) = (self.panel_len(), o.div_ceil(nr));
+        self.words = words(panels * panel);
         if panel > 0 {
-            let words = &mut weight.words[weight.start..][..panels * panel];
-            let panels = words.par_chunks_mut(panel).zip(w.par_chunks(nr * c * 9));
-            panels.for_each(|(panel, w)| pack(isa, tile, w, c, panel));
+            let (words, lent) = match &mut self.words {
+                Words::Kept(words) => (words.words_mut(), false),
+                Words::Lent(words) => (words.words_mut(), true),
+            };
+            word_chunks(words, panel, |p, panel| {
+                let outputs = p * nr..((p + 1) * nr).min(o);
+                pack(isa, tile, w, (order, lent), c, outputs, panel);
+            });
         }
-        weight
+        self
     }
 
     /// The instruction set that it is packed for.
@@ -73,7 +123,7 @@ impl WinogradWeight {
 
     /// The bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        std::mem::size_of_val(&self.words[..])
+        4 * self.words.words().len()
     }
 
     /// Words of one panel, `[positions, words of c, nr]`.
@@ -85,15 +135,22 @@ impl WinogradWeight {
     /// Panel `p`.
     pub(super) fn panel(&self, p: usize) -> &[u32] {
         let len = self.panel_len();
-        &self.words[self.start + p * len..][..len]
+        &self.words.words()[p * len..][..len]
     }
 }
 
-/// Packs the outputs of one panel, `w` = `[outputs, c, 9]`.
-fn pack(isa: Isa, tile: Tile, w: &[f32], c: usize, panel: &mut [u32]) {
+/// Packs the outputs of one panel, which have `c` inputs each; `fast` if it is not for long.
+fn pack(
+    isa: Isa,
+    tile: Tile,
+    w: &[f32],
+    (order, fast): (Order, bool),
+    c: usize,
+    outputs: Range<usize>,
+    panel: &mut [u32],
+) {
     let kernels = Kernels::select(isa, tile.precision());
-    let nr = kernels.nr;
-    let cols = w.len() / (c * 9);
+    let (nr, cols) = (kernels.nr, outputs.len());
     let mut taps = Scratch::take(CHANNELS * 9 * nr);
     let mut plain = Scratch::take(CHANNELS * tile.positions() * nr);
     if cols < nr {
@@ -102,9 +159,21 @@ fn pack(isa: Isa, tile: Tile, w: &[f32], c: usize, panel: &mut [u32]) {
     for first in (0..c).step_by(CHANNELS) {
         let count = CHANNELS.min(c - first);
         let taps = &mut taps.floats_mut()[..count * 9 * nr];
-        transpose(isa, &w[first * 9..], c * 9, [cols, count * 9], taps, nr, |l| l);
+        match order {
+            Order::Straight => {
+                let w = &w[(outputs.start * c + first) * 9..];
+                transpose(isa, w, c * 9, [cols, count * 9], taps, nr, |l| l);
+            }
+            Order::Turned(all) => {
+                for (i, taps) in taps.chunks_exact_mut(9 * nr).enumerate() {
+                    let w = &w[((first + i) * all + outputs.start) * 9..];
+                    transpose(isa, w, 9, [cols, 9], taps, nr, |tap| 8 - tap);
+                }
+            }
+        }
         let plain = &mut plain.floats_mut()[..count * tile.positions() * nr];
         match tile {
+            _ if fast => lanes::run(isa, &Fast { tile, taps, nr, out: plain.as_mut_ptr() }),
             Tile::F2 => transform_2x2(isa, taps, nr, plain),
             Tile::F4x2 => transform_4x2(isa, taps, nr, plain),
             Tile::F4 => transform_4x4(isa, taps, nr, plain),
