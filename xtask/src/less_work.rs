@@ -131,7 +131,7 @@ fn times(model: &Path, rows: &[Row]) -> Result<Vec<f64>> {
         let embeds = encode_prompt(&components, &request);
         let start = Instant::now();
         let Components { unet, config, .. } = &components;
-        denoise(unet, config, &request, &embeds, &request.seeds(), &mut (), &|_| {})?;
+        denoise(unet, config, &request, &embeds, &request.picture_seeds(), &mut (), &|_| {})?;
         Ok(start.elapsed().as_secs_f64())
     };
     // The first passes of a process are slower.

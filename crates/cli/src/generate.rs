@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use aquatint_pipeline::request::Plan;
+use aquatint_pipeline::request::{PictureSeed, Plan};
 use aquatint_pipeline::{
     Finished, GenerateRequest, Inputs, LoadOptions, Model, ModelSource, Outline, Picture, Settings,
     Step, Watch, batches, generate, metadata, open_model, png,
@@ -118,7 +118,7 @@ impl Job<'_> {
         preview: Option<&Preview>,
         clock: &RefCell<Clock>,
     ) -> Result<PathBuf, Failure> {
-        let path = self.target.path(finished.index, finished.seed);
+        let path = self.target.path(finished.index, finished.seed.seed);
         self.write(&path, finished.picture, finished.seed)?;
         clock.borrow_mut().stage("write");
         if let (0, Some(preview), Some(path)) = (finished.index, preview, &self.args.preview) {
@@ -129,7 +129,7 @@ impl Job<'_> {
         Ok(path)
     }
 
-    fn write(&self, path: &Path, picture: &Picture, seed: u64) -> Result<(), Failure> {
+    fn write(&self, path: &Path, picture: &Picture, seed: PictureSeed) -> Result<(), Failure> {
         if stop::requested() {
             return Err(Failure::interrupted());
         }

@@ -65,7 +65,7 @@ pub use ddpm::EpsModel;
 pub use denoiser::{Denoiser, ModelDenoiser, Network};
 pub use guidance::{Condition, Conditioned, Guidance, GuidanceInterval};
 pub use loss::denoising_loss;
-pub use noise::{Noise, NoiseSource};
+pub use noise::{Noise, NoiseRule, NoiseSource, UnknownRng, Variation};
 pub use parameterization::{Coefficients, PredictionType};
 pub use samplers::{Run, SAMPLERS, SamplerInfo, UnknownSampler};
 pub use schedule::{BetaSchedule, Schedule};

@@ -24,7 +24,7 @@ impl Latents {
         let mean = repeated(&self.mean, seeds);
         match &self.std {
             Some(std) => {
-                let eps = noise.randn(&std.shape()[1..]);
+                let eps = noise.posterior(&std.shape()[1..]);
                 mean.add(&repeated(std, seeds).mul(&eps))
             }
             None => mean,

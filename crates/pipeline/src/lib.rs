@@ -38,6 +38,7 @@ mod picture;
 pub mod png;
 pub mod presets;
 mod prompt;
+pub mod prompt_file;
 pub mod request;
 mod scheduler;
 mod single_file;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use aquatint_diffusion::spacing;
+use aquatint_diffusion::{NoiseRule, spacing};
 use aquatint_tensor::RngKind;
 use serde_json::json;
 
 use crate::GenerateRequest;
+use crate::request::PictureSeed;
 
 /// The texts of a PNG: `parameters`, the line that other programs read (the format of Stable
 /// Diffusion web UI), and `aquatint`, our own request as JSON.
@@ -14,13 +15,14 @@ use crate::GenerateRequest;
 /// `request` is that of the whole run; `seed`, `width` and `height` are this picture's.
 pub fn texts(
     request: &GenerateRequest,
-    seed: u64,
+    PictureSeed { seed, subseed }: PictureSeed,
     (width, height): (usize, usize),
     model: &str,
     version: &str,
 ) -> BTreeMap<&'static str, String> {
     let own = GenerateRequest {
         seed,
+        subseed,
         width: Some(width),
         height: Some(height),
         count: 1,
@@ -54,7 +56,14 @@ pub fn texts(
     if let Some(eta) = request.eta {
         parameters += &format!("Eta: {eta}, ");
     }
-    if let Ok(rng) = RngKind::find(&request.rng) {
+    if request.subseed_strength > 0.0 {
+        let strength = request.subseed_strength;
+        parameters += &format!("Variation seed: {subseed}, Variation seed strength: {strength}, ");
+    }
+    if request.eta_noise_seed_delta != 0 {
+        parameters += &format!("ENSD: {}, ", request.eta_noise_seed_delta);
+    }
+    if let Ok(rng) = NoiseRule::find(&request.rng) {
         parameters += &format!("RNG: {}, ", web_ui_name(rng));
     }
     parameters += &format!("Version: aquatint {version}");
@@ -63,11 +72,11 @@ pub fn texts(
 
 /// What the web UI calls this kind; what it does not know keeps our name. To the web UI, no name
 /// would mean the GPU.
-fn web_ui_name(rng: RngKind) -> &'static str {
+fn web_ui_name(rng: NoiseRule) -> &'static str {
     match rng {
-        RngKind::TorchCpu => "CPU",
-        RngKind::TorchCuda => "NV",
-        RngKind::Numpy => rng.name(),
+        NoiseRule::One(RngKind::TorchCpu) => "CPU",
+        NoiseRule::One(RngKind::TorchCuda) => "NV",
+        _ => rng.name(),
     }
 }
 
@@ -78,7 +87,7 @@ mod tests {
     #[test]
     fn less_work_is_told() {
         let request = GenerateRequest { seed: 7, ..Default::default() }.fast();
-        let texts = texts(&request, 7, (128, 64), "seven-styles", "0.1.0");
+        let texts = texts(&request, 7.into(), (128, 64), "seven-styles", "0.1.0");
         let line = &texts["parameters"];
         assert!(line.contains("Guidance interval: 0.2..1, Deep cache: 3, "), "{line}");
         let own: serde_json::Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
@@ -97,7 +106,7 @@ mod tests {
             count: 3,
             ..Default::default()
         };
-        let texts = texts(&request, 7, (128, 64), "seven-styles", "0.1.0");
+        let texts = texts(&request, 7.into(), (128, 64), "seven-styles", "0.1.0");
         assert_eq!(
             texts["parameters"],
             "a cat, \"sleeping\"\nNegative prompt: a dog\nSteps: 50, Sampler: ddim, \

@@ -3,17 +3,15 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use aquatint_diffusion::{Noise, Watch};
+use aquatint_diffusion::Watch;
 use aquatint_models::{AutoencoderKL, Tiling, UNet2DConditionModel};
-use aquatint_tensor::{RngKind, Tensor};
+use aquatint_tensor::Tensor;
 
 use crate::generate::{Pass, Settings, decode_by, generate};
 use crate::model::{Network, Told};
 use crate::prompt::PromptEmbeds;
-use crate::request::Extend;
-use crate::{
-    GenerateError, GenerateRequest, Inputs, Mask, Model, ModelConfig, Picture, RequestError,
-};
+use crate::request::{Extend, PictureSeed};
+use crate::{GenerateError, GenerateRequest, Inputs, Mask, Model, ModelConfig, Picture};
 
 /// The pictures that `request` asks for.
 ///
@@ -98,15 +96,14 @@ pub fn denoise(
     config: &ModelConfig,
     request: &GenerateRequest,
     embeds: &PromptEmbeds,
-    seeds: &[u64],
+    seeds: &[PictureSeed],
     watch: &mut dyn Watch,
     look: &dyn Fn(&Tensor),
 ) -> Result<Tensor, GenerateError> {
     let outline = &config.outline();
     let (width, height) = request.size_for(outline)?;
     let factor = outline.downsampling_factor;
-    let rng = RngKind::find(&request.rng).map_err(RequestError::from)?;
-    let mut noise = Noise::new(rng, seeds).map_err(RequestError::from)?;
+    let mut noise = request.noise(seeds)?;
     let eps = noise.randn(&[height / factor, width / factor, outline.latent_channels]);
     let pass = Pass {
         outline,

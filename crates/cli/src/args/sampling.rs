@@ -1,8 +1,7 @@
 //! From noise to picture.
 
-use aquatint_diffusion::{SAMPLERS, SPACINGS};
+use aquatint_diffusion::{NoiseRule, SAMPLERS, SPACINGS};
 use aquatint_pipeline::GenerateRequest;
-use aquatint_tensor::RngKind;
 
 /// How pictures come out of noise.
 #[derive(Debug, clap::Args)]
@@ -13,6 +12,26 @@ pub struct SamplingArgs {
     /// torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+
+    /// Another seed, towards which the first noise is turned; the next picture has the next
+    ///
+    /// All pictures have the same --seed then. The web UI calls this a variation seed.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub subseed: u64,
+
+    /// How far it is turned, 0 to 1 [default: 0]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    pub subseed_strength: f64,
+
+    /// How much higher the seed is for noise on the way (ENSD); 0 goes on with the first noise's
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub eta_noise_seed_delta: u64,
 
     /// Whose random numbers the seed stands for
     #[arg(long, value_name = "NAME", default_value_t = GenerateRequest::default().rng,
@@ -47,6 +66,9 @@ impl SamplingArgs {
     pub fn apply(&self, request: GenerateRequest, seed: u64) -> GenerateRequest {
         GenerateRequest {
             seed,
+            subseed: self.subseed,
+            subseed_strength: self.subseed_strength,
+            eta_noise_seed_delta: self.eta_noise_seed_delta,
             rng: self.rng.clone(),
             steps: self.steps,
             sampler: self.sampler.clone(),
@@ -59,8 +81,8 @@ impl SamplingArgs {
 }
 
 fn rng_help() -> String {
-    let kinds = RngKind::ALL.map(|kind| format!("{kind} ({})", kind.used_by()));
-    format!("Whose random numbers the seed stands for: {}", kinds.join(", "))
+    let rules = NoiseRule::ALL.map(|rule| format!("{rule} ({})", rule.used_by()));
+    format!("Whose random numbers the seed stands for: {}", rules.join(", "))
 }
 
 fn sampler_help() -> String {

@@ -8,16 +8,16 @@ mod pass;
 
 use std::ops::ControlFlow;
 
-use aquatint_diffusion::{Noise, Watch};
+use aquatint_diffusion::Watch;
 use aquatint_models::Tiling;
-use aquatint_tensor::{RngKind, Tensor, release_idle_memory};
+use aquatint_tensor::{Tensor, release_idle_memory};
 
 use self::canvas::Canvas;
 use self::given::Given;
 pub(crate) use self::pass::Pass;
 use crate::latents::repeated;
 use crate::model::{Autoencoder, Network, Told};
-use crate::request::{HiresUpscaler, Plan};
+use crate::request::{HiresUpscaler, PictureSeed, Plan};
 use crate::{GenerateRequest, Inputs, Model, ModelError, Outline, Picture, RequestError, resize};
 
 /// Why there are no pictures.
@@ -60,7 +60,7 @@ pub struct Finished<'a> {
     /// Which, from 0.
     pub index: usize,
     /// What it was made from.
-    pub seed: u64,
+    pub seed: PictureSeed,
     /// The picture.
     pub picture: &'a Picture,
     /// What it was decoded from. `[1, h, w, C]`
@@ -109,7 +109,7 @@ pub fn generate(
     watch.stage("load");
     let mut decoder = None;
     let (width, height) = plan.size;
-    let batches = batches(outline, width, height, &request.seeds());
+    let batches = batches(outline, width, height, &request.picture_seeds());
     let mut index = 0;
     for (i, seeds) in batches.iter().enumerate() {
         let latents = job.latents(network.as_ref(), &mut decoder, seeds, watch)?;
@@ -167,7 +167,7 @@ impl<'a> Job<'a> {
         &self,
         network: Option<&Network<'_>>,
         decoder: &mut Option<Autoencoder<'a>>,
-        seeds: &[u64],
+        seeds: &[PictureSeed],
         watch: &mut dyn Watch,
     ) -> Result<Tensor, GenerateError> {
         let Self { plan, request, given, .. } = self;
@@ -179,7 +179,7 @@ impl<'a> Job<'a> {
             return Ok(repeated(&init.mean, seeds.len()));
         }
         let Some(network) = network else { unreachable!("steps without a network") };
-        let mut noise = self.noise(seeds)?;
+        let mut noise = request.noise(seeds)?;
         // In diffusers' order, because each draw goes on where the one before ended.
         let x0 = init.map(|init| init.draw(&mut noise, seeds.len()));
         let eps = noise.randn(&self.shape(plan.base));
@@ -206,7 +206,7 @@ impl<'a> Job<'a> {
         if skipped == steps {
             return Ok(x0.clone());
         }
-        let mut noise = self.noise(seeds)?;
+        let mut noise = request.noise(seeds)?;
         let eps = noise.randn(&self.shape(plan.size));
         let pass = Pass { size: plan.size, steps, skipped, x0: Some(x0), ..pass };
         pass.run(&eps, &mut noise, watch, look)
@@ -258,10 +258,6 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn noise(&self, seeds: &[u64]) -> Result<Noise, RequestError> {
-        Ok(Noise::new(RngKind::find(&self.request.rng)?, seeds)?)
-    }
-
     /// Rows, columns and channels of the latents of a picture.
     fn shape(&self, (width, height): (usize, usize)) -> [usize; 3] {
         let factor = self.outline.downsampling_factor;
@@ -271,12 +267,17 @@ impl<'a> Job<'a> {
 
 /// The seeds in groups of pictures that are made together: as many as the machine is busy with and
 /// the memory bears, which depends on nothing but their size.
-pub fn batches(outline: &Outline, width: usize, height: usize, seeds: &[u64]) -> Vec<Vec<u64>> {
+pub fn batches<S: Clone>(
+    outline: &Outline,
+    width: usize,
+    height: usize,
+    seeds: &[S],
+) -> Vec<Vec<S>> {
     /// Latent pixels of one batch: one picture of 512×512, or 16 of 128×128.
     const PIXELS: usize = 64 * 64;
     let factor = outline.downsampling_factor;
     let each = (width / factor * (height / factor)).max(1);
-    seeds.chunks((PIXELS / each).max(1)).map(<[u64]>::to_vec).collect()
+    seeds.chunks((PIXELS / each).max(1)).map(<[S]>::to_vec).collect()
 }
 
 /// Latents to pictures, one by one, because this is where most of the memory goes.

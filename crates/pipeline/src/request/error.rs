@@ -1,8 +1,9 @@
 //! Why a request is refused.
 
+use aquatint_diffusion::UnknownRng;
 use aquatint_diffusion::samplers::UnknownSampler;
 use aquatint_diffusion::spacing::UnknownSpacing;
-use aquatint_tensor::rng::{SeedTooLarge, UnknownRng};
+use aquatint_tensor::rng::SeedTooLarge;
 
 use super::{Extend, MAX_BLUR, MAX_COUNT, MAX_PIXELS, MAX_PROMPT, MAX_STEPS, SIZES};
 
@@ -38,6 +39,10 @@ pub enum RequestError {
     Eta(f64),
     #[error("the sampler `{0}` knows no eta")]
     NoEta(&'static str),
+    #[error("a subseed strength of {0} is not possible: it must be from 0 to 1")]
+    SubseedStrength(f64),
+    #[error("a subseed does nothing without --subseed-strength, which is from 0 to 1")]
+    NoSubseedStrength,
     #[error("the prompt is {0} bytes long: at most {MAX_PROMPT} are read")]
     Prompt(usize),
     #[error("a strength of {0} is not possible: it must be from 0 to 1")]

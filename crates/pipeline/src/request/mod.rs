@@ -7,9 +7,8 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use aquatint_diffusion::{SamplerInfo, SpacingInfo};
+use aquatint_diffusion::{Noise, NoiseRule, SamplerInfo, SpacingInfo, Variation};
 use aquatint_diffusion::{samplers, spacing};
-use aquatint_tensor::RngKind;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::RequestError;
@@ -34,6 +33,21 @@ pub const MAX_BLUR: f64 = 256.0;
 /// The longest prompt, in bytes. A text encoder reads a small part of that.
 pub const MAX_PROMPT: usize = 4096;
 
+/// What the noise of one picture is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureSeed {
+    /// Of the noise that it begins with.
+    pub seed: u64,
+    /// Of the noise towards which that is turned.
+    pub subseed: u64,
+}
+
+impl From<u64> for PictureSeed {
+    fn from(seed: u64) -> Self {
+        Self { seed, subseed: 0 }
+    }
+}
+
 /// A wish for pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,7 +59,15 @@ pub struct GenerateRequest {
     /// The seed of the first picture; the next has the next. How many of its bits count is a
     /// matter of `rng`.
     pub seed: u64,
-    /// Whose random numbers the seed stands for: a name of an [`RngKind`].
+    /// Another seed, towards which the noise that pictures begin with is turned; the next picture
+    /// has the next, and then all have the same `seed`. The web UI's "variation seed".
+    pub subseed: u64,
+    /// How far it is turned, 0 to 1; 0 is not at all.
+    pub subseed_strength: f64,
+    /// How much higher the seed is for the noise that samplers add on the way; 0 goes on with the
+    /// first noise's. The web UI's ENSD, "eta noise seed delta".
+    pub eta_noise_seed_delta: u64,
+    /// Whose random numbers the seed stands for: a name of a [`NoiseRule`].
     pub rng: String,
     /// Sampling steps.
     pub steps: usize,
@@ -111,7 +133,10 @@ impl Default for GenerateRequest {
             prompt: String::new(),
             negative_prompt: String::new(),
             seed: 0,
-            rng: RngKind::default().name().into(),
+            subseed: 0,
+            subseed_strength: 0.0,
+            eta_noise_seed_delta: 0,
+            rng: NoiseRule::default().name().into(),
             steps: 50,
             sampler: "ddim".into(),
             schedule: None,
@@ -142,7 +167,6 @@ impl GenerateRequest {
     /// The first thing that is wrong.
     pub fn validate(&self) -> Result<(), RequestError> {
         let (sampler, _) = self.sampling()?;
-        let rng = RngKind::find(&self.rng)?;
         // The side that is not given is the model's, which is no reason to wait with the other.
         let given = self.width.or(self.height).unwrap_or(*SIZES.start());
         check_size(self.width.unwrap_or(given), self.height.unwrap_or(given), SIZE_STEP)?;
@@ -152,7 +176,13 @@ impl GenerateRequest {
         if !(1..=MAX_COUNT).contains(&self.count) {
             return Err(RequestError::Count(self.count));
         }
-        self.seeds().into_iter().try_for_each(|seed| rng.check_seed(seed))?;
+        if !(0.0..=1.0).contains(&self.subseed_strength) {
+            return Err(RequestError::SubseedStrength(self.subseed_strength));
+        }
+        if self.subseed != 0 && self.subseed_strength == 0.0 {
+            return Err(RequestError::NoSubseedStrength);
+        }
+        self.noise(&self.picture_seeds())?;
         if !(-100.0..=100.0).contains(&self.guidance_scale) {
             return Err(RequestError::GuidanceScale(self.guidance_scale));
         }
@@ -273,7 +303,29 @@ impl GenerateRequest {
 
     /// The seed of every picture.
     pub fn seeds(&self) -> Vec<u64> {
-        (0..self.count as u64).map(|i| self.seed.wrapping_add(i)).collect()
+        self.picture_seeds().into_iter().map(|seed| seed.seed).collect()
+    }
+
+    /// The seeds of every picture.
+    pub fn picture_seeds(&self) -> Vec<PictureSeed> {
+        let next = |first: u64, i: u64| first.wrapping_add(i);
+        let seeds = |i| match self.subseed_strength {
+            0.0 => PictureSeed { seed: next(self.seed, i), subseed: self.subseed },
+            _ => PictureSeed { seed: self.seed, subseed: next(self.subseed, i) },
+        };
+        (0..self.count as u64).map(seeds).collect()
+    }
+
+    /// The noise of pictures with these seeds.
+    ///
+    /// # Errors
+    /// If there is no such noise, or not with these seeds.
+    pub fn noise(&self, seeds: &[PictureSeed]) -> Result<Noise, RequestError> {
+        let first: Vec<u64> = seeds.iter().map(|seed| seed.seed).collect();
+        let subseeds = seeds.iter().map(|seed| seed.subseed).collect();
+        let variation = Variation { subseeds, strength: self.subseed_strength };
+        let noise = Noise::new(NoiseRule::find(&self.rng)?, &first)?;
+        Ok(noise.with_seed_delta(self.eta_noise_seed_delta)?.with_variation(variation)?)
     }
 }
 

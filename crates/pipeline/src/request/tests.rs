@@ -94,3 +94,19 @@ fn seeds_follow_each_other() {
     let request = GenerateRequest { seed: u64::MAX, count: 3, ..Default::default() };
     assert_eq!(request.seeds(), [u64::MAX, 0, 1]);
 }
+
+/// The web UI's rule: with a variation, all pictures have the seed, and each its subseed.
+#[test]
+fn subseeds_follow_each_other() {
+    let request = GenerateRequest { seed: 5, subseed: 8, count: 2, ..Default::default() };
+    let seed = |seed, subseed| PictureSeed { seed, subseed };
+    let varied = GenerateRequest { subseed_strength: 0.1, ..request.clone() };
+    assert_eq!(varied.picture_seeds(), [seed(5, 8), seed(5, 9)]);
+    assert_eq!(varied.validate(), Ok(()));
+    assert_eq!(request.validate(), Err(RequestError::NoSubseedStrength));
+    let plain = GenerateRequest { subseed: 0, ..request };
+    assert_eq!(plain.picture_seeds(), [seed(5, 0), seed(6, 0)]);
+    assert!(refused(|r| r.subseed_strength = 1.1).contains("from 0 to 1"));
+    let numpy = GenerateRequest { rng: "numpy".into(), subseed: 1 << 32, ..varied };
+    assert_eq!(numpy.validate(), Err(SeedTooLarge { seed: 1 << 32 }.into()));
+}

@@ -29,32 +29,6 @@ impl RngKind {
         }
     }
 
-    /// Who draws like this, for a help text.
-    pub const fn used_by(self) -> &'static str {
-        match self {
-            Self::TorchCpu => "diffusers on a CPU",
-            Self::TorchCuda => "diffusers on a GPU, web UI",
-            Self::Numpy => "DiffusionBee",
-        }
-    }
-
-    /// The kind of this name. Capitals and what is neither letter nor digit do not count.
-    ///
-    /// # Errors
-    /// If there is none, with the nearest.
-    pub fn find(name: &str) -> Result<Self, UnknownRng> {
-        let wanted = plain(name);
-        let (distance, kind) = Self::ALL
-            .map(|kind| (strsim::levenshtein(&plain(kind.name()), &wanted), kind))
-            .into_iter()
-            .min_by_key(|(distance, _)| *distance)
-            .expect("there are kinds");
-        if distance == 0 {
-            return Ok(kind);
-        }
-        Err(UnknownRng { name: name.to_owned(), nearest: kind.name() })
-    }
-
     /// Says whether there is a stream of this seed.
     ///
     /// # Errors
@@ -72,29 +46,6 @@ impl fmt::Display for RngKind {
         f.write_str(self.name())
     }
 }
-
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// There is no random stream of that name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownRng {
-    /// The name that was asked for.
-    pub name: String,
-    /// The name that looks most like it.
-    pub nearest: &'static str,
-}
-
-impl fmt::Display for UnknownRng {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = RngKind::ALL.map(RngKind::name).join(", ");
-        let Self { name, nearest } = self;
-        write!(f, "no random stream is called `{name}`; nearest is `{nearest}` of {names}")
-    }
-}
-
-impl std::error::Error for UnknownRng {}
 
 /// NumPy takes seeds of 32 bits and refuses longer ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,25 +65,6 @@ impl std::error::Error for SeedTooLarge {}
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn found_by_name() {
-        for kind in RngKind::ALL {
-            assert_eq!(RngKind::find(kind.name()), Ok(kind));
-        }
-        assert_eq!(RngKind::find("Torch CUDA"), Ok(RngKind::TorchCuda));
-        assert_eq!(RngKind::ALL[0], RngKind::default());
-    }
-
-    #[test]
-    fn an_unknown_name_gets_the_nearest() {
-        let error = RngKind::find("torch-gpu").expect_err("no such stream");
-        assert_eq!(
-            error.to_string(),
-            "no random stream is called `torch-gpu`; nearest is `torch-cpu` of \
-             torch-cpu, torch-cuda, numpy"
-        );
-    }
 
     /// np.random.seed(2**32): "Seed must be between 0 and 2**32 - 1"; torch takes it.
     #[test]

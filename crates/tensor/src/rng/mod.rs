@@ -13,7 +13,7 @@ mod stream;
 mod torch_cpu;
 mod torch_cuda;
 
-pub use self::kind::{RngKind, SeedTooLarge, UnknownRng};
+pub use self::kind::{RngKind, SeedTooLarge};
 pub use self::stream::Stream;
 pub use self::torch_cpu::Rng;
 
