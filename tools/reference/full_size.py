@@ -75,7 +75,16 @@ FAMILIES = {
 def clip(projected: bool, **config) -> CLIPTextModel | CLIPTextModelWithProjection:
     config = CLIPTextConfig(vocab_size=49408, max_position_embeddings=PLACES, layer_norm_eps=1e-5,
                             bos_token_id=49406, eos_token_id=49407, pad_token_id=1, **config)
-    return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config).eval()
+    return with_mean((CLIPTextModelWithProjection if projected else CLIPTextModel)(config).eval())
+
+
+def with_mean(model: torch.nn.Module) -> torch.nn.Module:
+    """A last normalization as training leaves it: without a bias the states of all words have a mean of 0,
+    which the web UI divides by."""
+    bias = dict(model.named_parameters())["text_model.final_layer_norm.bias" if hasattr(model, "text_model")
+                                          else "final_layer_norm.bias"]
+    torch.nn.init.normal_(bias, mean=0.5, std=0.5, generator=torch.Generator().manual_seed(0))
+    return model
 
 
 def build(family: dict) -> DiffusionPipeline:

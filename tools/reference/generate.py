@@ -20,6 +20,7 @@ import published
 import samplers
 import schedules
 import tokenizers_golden
+import web_ui_prompt
 
 GOLDEN = Path(__file__).resolve().parents[2] / "testdata" / "golden"
 
@@ -35,6 +36,7 @@ def write_all(root: Path) -> None:
     schedules.write_all(root)
     numerics.write_all(root)
     tokenizers_golden.write_all(root)
+    web_ui_prompt.write_all(root)
 
 
 def check(root: Path) -> list[str]:

@@ -125,7 +125,7 @@ fn picture_psnr(components: &Components, reference: &Weights) -> Result<f64> {
 }
 
 /// ‖ours − theirs‖ / ‖theirs‖, and the largest difference relative to the largest value.
-fn compare(ours: &Tensor, theirs: &Tensor) -> Result<(f64, f64)> {
+pub(crate) fn compare(ours: &Tensor, theirs: &Tensor) -> Result<(f64, f64)> {
     if ours.shape() != theirs.shape() {
         bail!("{:?} here, {:?} in diffusers", ours.shape(), theirs.shape());
     }
@@ -134,12 +134,12 @@ fn compare(ours: &Tensor, theirs: &Tensor) -> Result<(f64, f64)> {
     Ok((error, f64::from(difference.max_abs() / theirs.max_abs())))
 }
 
-fn text(reference: &Weights, key: &str) -> Result<String> {
+pub(crate) fn text(reference: &Weights, key: &str) -> Result<String> {
     let found = reference.metadata(key).map(str::to_owned);
-    found.with_context(|| format!("reference.safetensors does not say its {key}"))
+    found.with_context(|| format!("{} does not say its {key}", reference.file()))
 }
 
-fn number<T: FromStr>(reference: &Weights, key: &str) -> Result<T> {
+pub(crate) fn number<T: FromStr>(reference: &Weights, key: &str) -> Result<T> {
     let written = text(reference, key)?;
     written.parse().ok().with_context(|| format!("{key} = {written} is no such number"))
 }

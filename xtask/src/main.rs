@@ -14,6 +14,7 @@ mod kernels;
 mod less_work;
 mod speed;
 mod tidy;
+mod web_ui;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Task {
     Kernels(kernels::Args),
     /// Time passes of a full-size model, one for each line read: for tools/bench/peers.py.
     Speed(speed::Args),
+    /// Compare a full-size model with what Stable Diffusion web UI draws with it.
+    WebUi(web_ui::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::LessWork(args) => less_work::run(args),
         Task::Kernels(args) => kernels::run(args),
         Task::Speed(args) => speed::run(args),
+        Task::WebUi(args) => web_ui::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use aquatint_pipeline::request::{PictureSeed, Plan};
 use aquatint_pipeline::{
     Finished, GenerateRequest, Inputs, LoadOptions, Model, ModelSource, Outline, Picture, Settings,
-    Step, Watch, batches, generate, metadata, open_model, png,
+    Step, Told, Watch, batches, generate, metadata, open_model, png,
 };
 use serde_json::{Map, Value, json};
 
@@ -46,7 +46,8 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let clock = Clock::new();
     let (precision, parts) = (args.dtype.into(), args.parts.replaced());
     let int8 = matches!(args.dtype, Dtype::Int8);
-    let options = LoadOptions { precision, int8, parts, trainable: false };
+    let embeddings = args.reading.embedding.clone();
+    let options = LoadOptions { precision, int8, parts, embeddings, trainable: false };
     let (request, inputs, plan) = (&request, &inputs, &plan);
     let model = open_model(&source, &options)?;
     let job = Job { args, request, inputs, plan, target, model: &*model };
@@ -81,7 +82,8 @@ impl Job<'_> {
         let mut progress = Progress::new("denoising", (plan.steps * batches.len()) as u64);
         let preview = self.args.preview.as_ref().map(|_| Preview::new(plan.steps));
         let look = |latents: &_| preview.iter().for_each(|preview| preview.look(latents));
-        let settings = Settings { tiling: self.args.vae_tiling.into(), look: &look };
+        let tiling = self.args.vae_tiling.into();
+        let settings = Settings { tiling, look: &look, hear: &note_cut };
         let watch =
             &mut Watcher { progress: &mut progress, preview: preview.as_ref(), clock: &clock };
 
@@ -139,6 +141,17 @@ impl Job<'_> {
         };
         let texts = metadata::texts(self.request, seed, self.plan.base, &model, VERSION);
         stop::whole(|| png::save(path, picture, &texts)).map_err(|error| unwritable(path, &error))
+    }
+}
+
+/// Says what of the texts the model has no room for.
+fn note_cut(told: &Told) {
+    let Told::Words(embeds) = told else { return };
+    for (cut, which) in embeds.cut.into_iter().zip(["prompt", "negative prompt"]) {
+        if cut > 0 {
+            let tokens = if cut == 1 { "token" } else { "tokens" };
+            console::note(&format!("the last {cut} {tokens} of the {which} are not read"));
+        }
     }
 }
 

@@ -70,6 +70,20 @@ fn generate() {
               --text-encoder <FILE>
                   Take the text encoder's weights from this file
 
+        Prompt:
+              --prompt-weights <RULE>
+                  How words weigh: web-ui, no-norm, comfyui, or literal for none
+
+                  (word) weighs 1.1, ((word)) 1.21, (word:1.5) 1.5, [word] 1/1.1; \( is a bracket. BREAK begins a new part of 75 tokens, "a AND b :0.5" draws both, [from:to:0.5] changes in the middle of the steps, [a|b] takes turns, <lora:name:0.8> is an adapter. web-ui multiplies what the text encoder says of a word and restores the mean, no-norm does not restore it, comfyui goes beyond what it says of no words. literal takes every character as it stands, and cuts what is too long.
+
+                  [default: web-ui]
+
+              --clip-skip <N>
+                  Listen to the N-th layer of the text encoder from the end; 1 is the last [default: the model's]
+
+              --embedding <FILE>
+                  Textual-inversion embedding, whose word is its file's name; may be given again
+
         Sampling:
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]
@@ -102,41 +116,24 @@ fn generate() {
               --eta <X>
                   How much noise is renewed on the way, 0 to 1 [default: the sampler's]
 
-        Pictures to begin with:
-              --init <FILE>
-                  Begin with this picture (PNG, JPEG or WebP) instead of noise
+        Guidance:
+              --guidance-curve <CURVE>
+                  Guidance scale that changes from step to step: 7.5..3, cosine:7.5..3, or 2,7,7,4
 
-                  Without a width and a height the result has its size, rounded to what the model can do. What is transparent in it is painted anew, as with --mask.
+                  Two ends are joined by a straight line or half a cosine, a list by straight lines.
 
-              --strength <X>
-                  How much of it to make anew, 0 to 1 [default: 0.75; with --mask or --extend 1]
+              --guidance-rescale <PART>
+                  Bring guided pictures back to the contrast of unguided ones, 0 to 1 (Lin et al. 2024)
 
-              --mask <FILE>
-                  Make only what is white in this picture anew, and keep the rest to the bit
+                  [default: 0]
 
-              --mask-blur <PIXELS>
-                  Pixels in which new and old go over into each other [default: 0; with --extend 16]
+              --dynamic-thresholding <PART>
+                  Clip what is beyond this part of the denoised values, 0 to 1, for high guidance scales
 
-              --extend <SIDE=PIXELS,…>
-                  Paint around the picture: sides and pixels, such as left=128,bottom=64
+                  What is left is brought to the range that --mimic-scale gives: dynamic thresholding of Saharia et al. 2022, for latents. 1 clips nothing and only sets the range.
 
-              --fit <RULE>
-                  What to do with a picture whose sides have another ratio: cover, contain or stretch
-
-                  [default: cover]
-
-        Second pass:
-              --hires <SCALE|WxH>
-                  Enlarge the picture, by a factor such as 2 or to WxH, and go over it once more
-
-              --hires-strength <X>
-                  How much of the first pass the second makes anew, 0 to 1 [default: 0.5]
-
-              --hires-steps <N>
-                  Sampling steps of the second pass, of which the strength is taken [default: --steps]
-
-              --hires-upscaler <NAME>
-                  How the first pass is enlarged: latent, latent-nearest, picture [default: latent]
+              --mimic-scale <X>
+                  Guidance scale whose range of values dynamic thresholding keeps to [default: 7]
 
         Less work:
               --fast

@@ -4,7 +4,7 @@ mod common;
 
 use aquatint_models::{ClipTextConfig, ClipTextModel, ClipVisionConfig, ClipVisionModel};
 use aquatint_nn::ModuleExt;
-use aquatint_tensor::Rng;
+use aquatint_tensor::{Rng, Tensor};
 use common::{Golden, fill, input, numbers};
 
 fn agrees_with_transformers(name: &str) {
@@ -92,6 +92,30 @@ fn the_text_loss_reaches_every_parameter() {
     let out = model.forward(&[18, 1, 2, 3, 4, 19], 1);
     let loss = out.text_embeds.expect("the model has a projection").sqr().mean();
     common::assert_every_parameter_has_a_gradient(&model, &loss.backward());
+}
+
+/// A token with the vector of another says the same; and of several each says its own.
+#[test]
+fn added_tokens_have_their_vectors() {
+    let mut model = ClipTextModel::new(&tiny_text());
+    model.init(1);
+    let table = model.named_parameters().remove(0);
+    assert_eq!(table.0, "text_model.embeddings.token_embedding.weight");
+    let table = table.1.value();
+    let (three, four) = (table.narrow_rows(3, 1), table.narrow_rows(4, 1));
+    assert_eq!(model.add_tokens(&Tensor::cat_rows([&four, &three])), 20..22);
+    assert_eq!(model.add_tokens(&three.scale(2.0)), 22..23);
+    let states = |ids: &[u32]| model.forward(ids, 1).last_hidden_state.to_vec();
+    assert_eq!(states(&[18, 21, 20, 2, 19, 19]), states(&[18, 3, 4, 2, 19, 19]));
+    assert_ne!(states(&[18, 22, 20, 2, 19, 19]), states(&[18, 3, 4, 2, 19, 19]));
+}
+
+#[test]
+#[should_panic(expected = "no token has the id 20")]
+fn a_token_that_nobody_added_panics() {
+    let mut model = ClipTextModel::new(&tiny_text());
+    model.init(1);
+    model.forward(&[20; 3], 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::model::{Autoencoder, Conditioner, Model, Network};
 use crate::outline::Outline;
 use crate::stages::{Stages, TextEncoders};
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
-use crate::{ModelConfig, ModelError, ModelSource, Tokenizer};
+use crate::{Embedding, EmbeddingError, ModelConfig, ModelError, ModelSource, Tokenizer};
 
 const UNET_WEIGHTS: &str = "unet/diffusion_pytorch_model.safetensors";
 pub(crate) const TOKENIZER: &str = "tokenizer";
@@ -32,6 +32,8 @@ pub struct LoadOptions {
     /// Files with the weights of single parts, which are taken in place of the model's: `"unet"`,
     /// `"vae"` or `"text_encoder"` → the file.
     pub parts: BTreeMap<&'static str, PathBuf>,
+    /// Files with textual-inversion embeddings, whose words a prompt may use.
+    pub embeddings: Vec<PathBuf>,
     /// Keep all weights in f32, for training and saving. Otherwise they are prepared for drawing:
     /// in no more bits than in the file, in the form in which products read them.
     pub trainable: bool,
@@ -85,6 +87,17 @@ impl Components {
             vae,
             config: stages.into_config(),
         })
+    }
+
+    /// Teaches the text encoders a word.
+    ///
+    /// # Errors
+    /// If they are not those that it was made for.
+    pub fn add_embedding(&mut self, embedding: &Embedding) -> Result<(), EmbeddingError> {
+        embedding.check(&self.config)?;
+        embedding.teach_first(&mut self.tokenizer, &mut self.text_encoder);
+        self.second_encoder.iter_mut().for_each(|second| embedding.teach_second(second));
+        Ok(())
     }
 
     /// Writes the model as a folder that [`Components::load`], and diffusers, can read. Each file

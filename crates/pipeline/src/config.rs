@@ -157,9 +157,16 @@ impl ModelConfig {
             latent_channels: self.vae.latent_channels,
             downsampling_factor: self.vae.downsampling_factor(),
             default_size: self.default_size(),
+            skippable_layers: self.skippable_layers(),
             skip_connections: self.unet.skip_connections(),
             scheduler: self.scheduler.clone(),
         }
+    }
+
+    fn skippable_layers(&self) -> Option<usize> {
+        let layers = self.text_encoder.skippable_layers()?;
+        let second = self.text_encoder_2.as_ref().map(|second| second.num_hidden_layers);
+        Some(layers.min(second.unwrap_or(layers)))
     }
 
     /// The files that [`ModelConfig::read`] reads, as text by their names; the index first.

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use aquatint_checkpoint::LoadError;
 
+use crate::EmbeddingError;
+
 /// An error of opening a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -49,6 +51,9 @@ pub enum ModelError {
     /// The weights cannot be used.
     #[error(transparent)]
     Weights(#[from] LoadError),
+    /// A word cannot be added.
+    #[error(transparent)]
+    Embedding(#[from] EmbeddingError),
 }
 
 impl ModelError {

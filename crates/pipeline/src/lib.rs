@@ -25,6 +25,7 @@ mod config;
 mod configs;
 mod contact_sheet;
 mod convert;
+mod embedding;
 mod error;
 mod generate;
 mod inputs;
@@ -58,6 +59,7 @@ pub use components::{
 pub use config::ModelConfig;
 pub use contact_sheet::{contact_sheet, square_columns};
 pub use convert::{Conversion, ConvertError, ConvertOptions};
+pub use embedding::{Embedding, EmbeddingError};
 pub use error::ModelError;
 pub use generate::{Finished, GenerateError, Settings, batches, generate};
 pub use inputs::Inputs;
@@ -70,7 +72,9 @@ pub use picture::{
     Encoding, Fit, Mask, Picture, PictureError, PictureFormat, UnknownFit, UnknownFormat,
     encode_picture, fit, resize, save_picture,
 };
-pub use prompt::{Encoded, PromptEmbeds, encode, encode_prompt};
+pub use prompt::{
+    Change, Encoded, PromptEmbeds, PromptLora, PromptWeights, encode, encode_prompt, take_loras,
+};
 pub use request::{Extend, GenerateRequest, Hires, HiresSize, HiresUpscaler, Plan, RequestError};
 pub use scheduler::SchedulerConfig;
 pub use single_file::SingleFile;

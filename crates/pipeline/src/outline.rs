@@ -18,6 +18,9 @@ pub struct Outline {
     pub downsampling_factor: usize,
     /// Width and height of the pictures that the model was trained on, in pixels.
     pub default_size: (usize, usize),
+    /// How many of the text encoder's last layers can be skipped; `None` if it is not known for
+    /// its layers.
+    pub skippable_layers: Option<usize>,
     /// Skip connections of the U-Net to cache below; without any it cannot be cached.
     pub skip_connections: usize,
     /// The noise schedule.

@@ -11,9 +11,11 @@ use crate::components::{
 use crate::model::{Autoencoder, Conditioner, Model, Network};
 use crate::outline::Outline;
 use crate::parts::Parts;
-use crate::prompt::{self, Encoded, PromptEmbeds};
+use crate::prompt::{Encoded, PromptEmbeds, Reader};
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
-use crate::{GenerateRequest, LoadOptions, ModelConfig, ModelError, ModelSource, Tokenizer, int8};
+use crate::{
+    Embedding, GenerateRequest, LoadOptions, ModelConfig, ModelError, ModelSource, Tokenizer, int8,
+};
 
 /// A model whose parts are loaded when their stage comes, and dropped by whoever asked for them.
 pub struct Stages<'a> {
@@ -22,6 +24,7 @@ pub struct Stages<'a> {
     projected: bool,
     tokenizer: Tokenizer,
     second_tokenizer: Option<Tokenizer>,
+    embeddings: Vec<Embedding>,
 }
 
 /// What reads a prompt.
@@ -50,7 +53,13 @@ impl<'a> Stages<'a> {
         let second_tokenizer =
             second.map(|config| self::tokenizer(source, TOKENIZER_2, &config)).transpose()?;
         let projected = parts.has_projection(config.text_encoder_part())?;
-        let stages = Self { parts, config, projected, tokenizer, second_tokenizer };
+        let embeddings = options.embeddings.iter().map(|file| {
+            let embedding = Embedding::open(file)?;
+            embedding.check(&config)?;
+            Ok::<_, ModelError>(embedding)
+        });
+        let embeddings = embeddings.collect::<Result<_, _>>()?;
+        let stages = Self { parts, config, projected, tokenizer, second_tokenizer, embeddings };
         let Self { parts, config, .. } = &stages;
         parts.check(config.text_encoder_part(), &stages.text_encoder())?;
         if let Some(second) = &config.text_encoder_2 {
@@ -84,7 +93,11 @@ impl<'a> Stages<'a> {
             parts.fill("text_encoder_2", &mut text_encoder)?;
             second_encoder = Some(SecondEncoder { tokenizer: tokenizer.clone(), text_encoder });
         }
-        let tokenizer = tokenizer.clone();
+        let mut tokenizer = tokenizer.clone();
+        for embedding in &self.embeddings {
+            embedding.teach_first(&mut tokenizer, &mut text_encoder);
+            second_encoder.iter_mut().for_each(|second| embedding.teach_second(second));
+        }
         let zeros_for_empty_prompt = config.zeros_for_empty_prompt;
         Ok(TextEncoders { tokenizer, text_encoder, second_encoder, zeros_for_empty_prompt })
     }
@@ -171,11 +184,18 @@ fn tokenizer(
 impl TextEncoders {
     /// What the text encoders say about a request.
     pub fn encode_prompt(&self, request: &GenerateRequest) -> PromptEmbeds {
-        prompt::of_request(request, self.zeros_for_empty_prompt, |text| self.encode(text))
+        self.reader().request(request)
     }
 
-    /// What they say about one text.
+    /// What they say about one text, every character as it stands; what is too long is cut.
     pub fn encode(&self, text: &str) -> Encoded {
-        prompt::of_text(&self.tokenizer, &self.text_encoder, self.second_encoder.as_ref(), text)
+        self.reader().literally(text)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        let Self { tokenizer, text_encoder, second_encoder, zeros_for_empty_prompt } = self;
+        let (second_encoder, zeros_for_empty_prompt) =
+            (second_encoder.as_ref(), *zeros_for_empty_prompt);
+        Reader { tokenizer, text_encoder, second_encoder, zeros_for_empty_prompt }
     }
 }

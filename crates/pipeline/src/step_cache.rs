@@ -1,8 +1,9 @@
 //! Step caching over one run: which calls of the U-Net reuse the deep features of an earlier one.
 
-use aquatint_diffusion::Condition;
 use aquatint_models::unet::DeepFeatures;
 use aquatint_tensor::Tensor;
+
+use crate::prompt::Told;
 
 /// The deep features of one run (DeepCache with its uniform schedule; Ma et al. 2023, section
 /// 3.3). Each run has one of its own, so that nothing gets from one picture into another.
@@ -10,7 +11,7 @@ pub(crate) struct StepCache {
     interval: usize,
     branch: usize,
     /// Under which conditions `features` were computed, in order.
-    conditions: Vec<Condition>,
+    conditions: Vec<Told>,
     features: Option<Tensor>,
     /// How many more calls may use them.
     left: usize,
@@ -27,7 +28,7 @@ impl StepCache {
     /// other calls.
     pub(crate) fn pass(
         &mut self,
-        asked: &[Condition],
+        asked: &[Told],
         call: impl FnOnce(Option<&mut DeepFeatures>) -> Tensor,
     ) -> Tensor {
         if self.interval == 1 {
@@ -49,13 +50,13 @@ impl StepCache {
 
     /// The features under these conditions, if there are some under all of them: guidance may
     /// have ended since, or begun.
-    fn recall(&self, asked: &[Condition]) -> Option<Tensor> {
+    fn recall(&self, asked: &[Told]) -> Option<Tensor> {
         let features = self.features.as_ref()?;
         if asked == self.conditions {
             return Some(features.clone());
         }
         let n = features.dim(0) / self.conditions.len();
-        let rows = |condition: &Condition| {
+        let rows = |condition: &Told| {
             let place = self.conditions.iter().position(|known| known == condition)?;
             Some(features.narrow_rows(place * n, n))
         };
@@ -66,25 +67,27 @@ impl StepCache {
 
 #[cfg(test)]
 mod tests {
-    use Condition::{NegativePrompt, Prompt};
+    use aquatint_diffusion::Condition::{NegativePrompt, Part, Prompt};
 
     use super::*;
 
-    const BOTH: &[Condition] = &[NegativePrompt, Prompt];
-    const ONE: &[Condition] = &[Prompt];
+    const BOTH: &[Told] = &[(NegativePrompt, 0), (Prompt, 0)];
+    const ONE: &[Told] = &[(Prompt, 0)];
+    /// The same after the prompt has changed.
+    const LATER: &[Told] = &[(Prompt, 1)];
 
     /// What a call of one picture was given; a call without features leaves its number, ten more
     /// for the prompt.
-    fn calls(interval: usize, asked: &[&[Condition]]) -> Vec<Option<Vec<f32>>> {
+    fn calls(interval: usize, asked: &[&[Told]]) -> Vec<Option<Vec<f32>>> {
         let mut cache = StepCache::new(interval, 0);
-        let call = |(number, asked): (usize, &&[Condition])| {
+        let call = |(number, asked): (usize, &&[Told])| {
             let mut given = None;
             cache.pass(asked, |deep| {
                 let deep = deep.expect("the cache is on");
                 given = deep.kept.as_ref().map(Tensor::to_vec);
-                let number = |condition: &Condition| match condition {
+                let number = |(condition, _): &Told| match condition {
                     NegativePrompt => number as f32,
-                    Prompt => number as f32 + 10.0,
+                    Prompt | Part(_) => number as f32 + 10.0,
                 };
                 let own = Tensor::new(asked.iter().map(number).collect(), &[asked.len(), 1]);
                 deep.kept.get_or_insert(own).clone()
@@ -110,6 +113,7 @@ mod tests {
         let expected = [None, Some(vec![10.0]), Some(vec![0.0, 10.0]), None, None];
         assert_eq!(given[..5], expected);
         assert_eq!(given[5], Some(vec![14.0]));
+        assert_eq!(calls(3, &[ONE, LATER, LATER]), [None, None, Some(vec![11.0])]);
     }
 
     #[test]

@@ -91,6 +91,14 @@ impl TextEncoderConfig {
         }
     }
 
+    /// Transformer layers that "clip skip" can count; `None` where it cannot.
+    pub fn skippable_layers(&self) -> Option<usize> {
+        match self {
+            Self::Clip(config) => Some(config.num_hidden_layers),
+            Self::Bert(_) => None,
+        }
+    }
+
     /// Rows of the table of tokens.
     pub fn vocab_size(&self) -> usize {
         match self {

@@ -141,6 +141,7 @@ impl WordlessConfig {
             latent_channels,
             downsampling_factor: factor,
             default_size: default_size(self.unet.sample_size.as_ref(), factor),
+            skippable_layers: None,
             skip_connections: 0,
             scheduler: self.scheduler.clone(),
         }

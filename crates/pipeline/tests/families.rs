@@ -68,7 +68,8 @@ fn check_picture(
     let embeds = encode_prompt(components, request);
     let Components { unet, vae, config, .. } = components;
     let latents =
-        denoise(unet, config, request, &embeds, &request.picture_seeds(), &mut (), &|_| {}).unwrap();
+        denoise(unet, config, request, &embeds, &request.picture_seeds(), &mut (), &|_| {})
+            .unwrap();
     golden.check(&format!("{name}.latents"), &latents);
     let picture = &decode(vae, &latents, Tiling::Auto).unwrap()[0];
     let pixels = format!("{name}.pixels");

@@ -237,7 +237,8 @@ fn stages_draw_the_same() {
     let options = LoadOptions::default();
     let stages = Stages::open(&source, &options).unwrap();
     let embeds = stages.text_encoders().unwrap().encode_prompt(&request());
-    let (unet, config, seeds) = (stages.unet().unwrap(), stages.config(), request().picture_seeds());
+    let (unet, config, seeds) =
+        (stages.unet().unwrap(), stages.config(), request().picture_seeds());
     let latents = denoise(&unet, config, &request(), &embeds, &seeds, &mut (), &|_| {}).unwrap();
     drop(unet);
     let decoder = stages.decoder().unwrap();

@@ -158,7 +158,12 @@ impl Diffusion {
         };
         let guidance_scale = self.config.task.guidance_scale;
         let interval = GuidanceInterval::ALL;
-        let guidance = Guidance { conditioned: &conditioned, guidance_scale, interval };
+        let guidance = Guidance {
+            conditioned: &conditioned,
+            guidance_scale,
+            interval,
+            more: Default::default(),
+        };
         let denoiser = ModelDenoiser {
             network: &guidance,
             schedule: &self.schedule,

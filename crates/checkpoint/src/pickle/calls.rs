@@ -55,9 +55,23 @@ pub(super) fn instance(heap: &mut Heap, class: Value, arguments: Value) -> Resul
         Some("collections.OrderedDict" | "torch.nn.parameter.Parameter" | "torch.Size") => {
             call(heap, class, arguments)
         }
+        // Its parameters come with its state.
+        Some("torch.nn.modules.container.ParameterDict") => heap.add(Node::Dict(Vec::new())),
         Some(_) => Ok(Value::Opaque),
         None => Halt::malformed("its pickle makes an object of no class"),
     }
+}
+
+/// Gives an object its state. A dictionary of parameters becomes one of tensors; what else has a
+/// state is opaque, or a state_dict, whose attributes are bookkeeping.
+pub(super) fn build(heap: &mut Heap, object: Value, state: Value) -> Result<(), Halt> {
+    let parameters = heap.item(state, "_parameters").and_then(|inner| heap.dict(inner));
+    if let (Some([]), Some(pairs), Value::Node(index)) = (heap.dict(object), parameters, object) {
+        let pairs = pairs.to_vec();
+        heap.charge(2 * size_of_val(&*pairs))?;
+        heap.nodes[index as usize] = Node::Dict(pairs);
+    }
+    Ok(())
 }
 
 /// The pairs that a dictionary is made from: another dictionary, or a list of pairs. The factory

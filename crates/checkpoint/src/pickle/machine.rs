@@ -199,8 +199,12 @@ impl Machine<'_> {
                 let value = instance(&mut self.heap, class, arguments)?;
                 self.push(value)?;
             }
-            // BUILD gives an object its state. The attributes of a state_dict are bookkeeping.
-            b'b' => drop(self.pop()?),
+            // BUILD gives an object its state.
+            b'b' => {
+                let (state, object) = (self.pop()?, self.pop()?);
+                calls::build(&mut self.heap, object, state)?;
+                self.push(object)?;
+            }
             b'Q' => {
                 let id = self.pop()?;
                 let value = calls::persistent(&mut self.heap, id)?;

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use aquatint_pipeline::GenerateRequest;
 
-use super::{Dtype, HiresArgs, LessWorkArgs, PartArgs, PictureArgs, SamplingArgs, VaeTiling};
+use super::{
+    Dtype, GuidanceArgs, HiresArgs, LessWorkArgs, PartArgs, PictureArgs, PromptArgs, SamplingArgs,
+    VaeTiling,
+};
 
 /// Make pictures of what a prompt says.
 ///
@@ -55,6 +58,9 @@ pub struct GenerateArgs {
     pub parts: PartArgs,
 
     #[command(flatten)]
+    pub reading: PromptArgs,
+
+    #[command(flatten)]
     pub sampling: SamplingArgs,
 
     #[command(flatten)]
@@ -62,6 +68,9 @@ pub struct GenerateArgs {
 
     #[command(flatten)]
     pub hires: HiresArgs,
+
+    #[command(flatten)]
+    pub guidance: GuidanceArgs,
 
     #[command(flatten)]
     pub less_work: LessWorkArgs,
@@ -91,6 +100,7 @@ impl GenerateArgs {
             ..Default::default()
         };
         let request = self.hires.apply(self.pictures.apply(request));
+        let request = self.guidance.apply(self.reading.apply(request));
         self.less_work.apply(self.sampling.apply(request, seed))
     }
 }

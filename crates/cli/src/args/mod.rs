@@ -2,18 +2,22 @@
 
 mod dtype;
 mod generate;
+mod guidance;
 mod less_work;
 mod parts;
 mod pictures;
+mod prompt;
 mod sampling;
 
 use clap::{Parser, Subcommand};
 
 pub use self::dtype::{Dtype, VaeTiling};
 pub use self::generate::GenerateArgs;
+pub use self::guidance::GuidanceArgs;
 pub use self::less_work::LessWorkArgs;
 pub use self::parts::PartArgs;
 pub use self::pictures::{HiresArgs, PictureArgs};
+pub use self::prompt::PromptArgs;
 pub use self::sampling::SamplingArgs;
 
 /// Text to pictures by latent diffusion.

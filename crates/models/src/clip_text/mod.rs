@@ -1,10 +1,14 @@
 //! CLIP's text tower (Radford et al. 2021, section 2.4): the text encoder of Stable Diffusion.
 
+mod added;
 mod config;
+
+use std::ops::Range;
 
 use aquatint_nn::{Bias, Embedding, Init, LayerNorm, Linear, Module, Param};
 use aquatint_tensor::{Mask, Tensor};
 
+use added::AddedTokens;
 pub use config::ClipTextConfig;
 
 use crate::Probe;
@@ -45,6 +49,8 @@ pub struct ClipTextModel {
     text_projection: Option<Linear>,
     #[module(skip)]
     config: ClipTextConfig,
+    #[module(skip)]
+    added: AddedTokens,
 }
 
 impl ClipTextModel {
@@ -69,7 +75,8 @@ impl ClipTextModel {
             encoder: ClipEncoder::new(&size),
             final_layer_norm: LayerNorm::new(size.hidden, size.eps),
         };
-        Self { text_model, text_projection: None, config: config.clone() }
+        let (config, added) = (config.clone(), AddedTokens::default());
+        Self { text_model, text_projection: None, config, added }
     }
 
     /// The tower with a projection into the space shared with pictures (transformers'
@@ -91,11 +98,23 @@ impl ClipTextModel {
         &self.config
     }
 
+    /// Gives vectors `[n, D]` for tokens that are not in the vocabulary (textual inversion) the ids
+    /// that are returned. They are used without gradients and not saved.
+    ///
+    /// # Panics
+    /// If D is not `hidden_size`.
+    #[track_caller]
+    pub fn add_tokens(&mut self, vectors: &Tensor) -> Range<u32> {
+        let width = self.config.hidden_size;
+        assert!(matches!(vectors.shape(), [_, d] if *d == width), "{:?}", vectors.shape());
+        self.added.add(vectors, self.config.vocab_size)
+    }
+
     /// ids of `batch` sequences of one length, one after the other.
     ///
     /// # Panics
     /// If they cannot be divided into sequences of at most `max_position_embeddings` tokens, or
-    /// one of them is not in the vocabulary.
+    /// one of them is not in the vocabulary and was not [added](Self::add_tokens).
     #[track_caller]
     pub fn forward(&self, ids: &[u32], batch: usize) -> ClipTextOutput {
         self.forward_with(ids, batch, &mut |_, _| {})
@@ -116,7 +135,9 @@ impl ClipTextModel {
         let ClipTextEmbeddings { token_embedding, position_embedding } =
             &self.text_model.embeddings;
         let positions = position_embedding.value().narrow_rows(0, tokens);
-        let x = token_embedding.forward(ids, &[batch, tokens]).add_row(&positions);
+        let rows = self.config.vocab_size;
+        let x = token_embedding.forward(&self.added.known(ids, rows), &[batch, tokens]);
+        let x = self.added.put(x, ids, rows).add_row(&positions);
         probe("embeddings", &x);
         let mut hidden_states = vec![x.clone()];
         let x = self.text_model.encoder.forward(&x, Mask::Causal, &mut |stage, x| {
@@ -148,7 +169,10 @@ impl ClipTextModel {
     /// the end is the first token with the largest id, as in OpenAI's code.
     fn end_of(&self, ids: &[u32]) -> usize {
         let end = match self.config.eos_token_id {
-            2 => ids.iter().copied().max().unwrap_or(0),
+            2 => {
+                let rows = self.config.vocab_size as u32;
+                ids.iter().copied().filter(|&id| id < rows).max().unwrap_or(0)
+            }
             end => end,
         };
         ids.iter().position(|&id| id == end).unwrap_or(0)
@@ -168,5 +192,7 @@ mod tests {
         config.eos_token_id = 2;
         let model = ClipTextModel::new(&config);
         assert_eq!(model.end_of(&[49406, 2, 49407, 0, 0]), 2);
+        // An added token is none that was there.
+        assert_eq!(model.end_of(&[49406, 49408, 49407, 0, 0]), 2);
     }
 }

@@ -47,11 +47,13 @@ pub struct Settings<'a> {
     pub tiling: Tiling,
     /// Is shown the latents of a batch each time before the network is.
     pub look: &'a dyn Fn(&Tensor),
+    /// Is shown what the network will be told.
+    pub hear: &'a dyn Fn(&Told),
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { tiling: Tiling::Auto, look: &|_| {} }
+        Self { tiling: Tiling::Auto, look: &|_| {}, hear: &|_| {} }
     }
 }
 
@@ -94,6 +96,7 @@ pub fn generate(
         watch.stage("load");
         conditioner.told(request)
     };
+    (settings.hear)(&told);
     // The next stage has other sizes.
     release_idle_memory();
     watch.stage("encode");

@@ -2,18 +2,17 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::rc::Rc;
 
 use aquatint_diffusion::{
-    Blend, Condition, Denoiser, Guidance, GuidanceInterval, ModelDenoiser, Noise, Run, Step, Watch,
+    Blend, Condition, Denoiser, Guidance, GuidanceInterval, ModelDenoiser, MoreGuidance, Noise,
+    Run, Step, Thresholded, Watch,
 };
-use aquatint_models::Context;
 use aquatint_models::unet::{Shortcuts, UNetConditions};
 use aquatint_tensor::Tensor;
 
 use super::GenerateError;
 use crate::model::{Network, Told};
-use crate::prompt::{self, Encoded, PromptEmbeds};
+use crate::prompt::{self, Contexts};
 use crate::step_cache::StepCache;
 use crate::{GenerateRequest, Outline};
 
@@ -57,30 +56,53 @@ impl Pass<'_> {
 
         let n = eps.dim(0);
         let cache = RefCell::new(StepCache::new(request.deep_cache, request.deep_cache_branch));
-        let words =
-            Words { told: self.told, rows: n, size: self.size, contexts: RefCell::default() };
+        let contexts = match self.told {
+            Told::Words(embeds) => Some(Contexts::new(embeds, n, sigmas, &schedule)),
+            Told::Nothing => None,
+        };
+        let (width, height) = self.size;
         let conditioned = |xt: &Tensor, timesteps: &[f32], asked: &[Condition]| {
             look(&xt.narrow_rows(0, n));
-            let (context, conditions) = words.about(asked);
             let seen = self.beside.map(|beside| beside_each(xt, beside));
-            cache.borrow_mut().pass(asked, |deep| {
+            let xt = seen.as_ref().unwrap_or(xt);
+            let Some(contexts) = &contexts else {
+                let nothing = (UNetConditions::default(), Shortcuts::default());
+                return self.network.predict(xt, timesteps, None, &nothing.0, nothing.1);
+            };
+            let (told, texts, context) = contexts.at(asked, timesteps[0]);
+            let conditions = prompt::conditions(&texts, n, [height, width]);
+            cache.borrow_mut().pass(&told, |deep| {
                 let shortcuts = Shortcuts { deep, token_merging: request.token_merging };
-                let (xt, context) = (seen.as_ref().unwrap_or(xt), context.as_deref());
-                self.network.predict(xt, timesteps, context, &conditions, shortcuts)
+                self.network.predict(xt, timesteps, Some(&context), &conditions, shortcuts)
             })
         };
         let interval = GuidanceInterval::of_steps(request.guidance_interval, sigmas, &schedule);
-        let guidance_scale = match self.told {
-            Told::Words(_) => request.guidance_scale,
-            Told::Nothing => 1.0,
+        let curve = request.guidance_curve()?.map(|curve| curve.scales(sigmas.len() - 1));
+        let (guidance_scale, more) = match (self.told, &contexts) {
+            (Told::Words(embeds), Some(contexts)) => {
+                let scales = curve.as_deref().map(|scales| (contexts.timesteps(), scales));
+                let rescale = request.guidance_rescale;
+                let more = MoreGuidance { weights: &embeds.weights, scales, rescale };
+                (request.guidance_scale, more)
+            }
+            _ => (1.0, MoreGuidance::default()),
         };
-        let guidance = Guidance { conditioned: &conditioned, guidance_scale, interval };
-        let denoiser = ModelDenoiser { network: &guidance, schedule: &schedule, prediction_type };
-        let blend =
-            self.keep.map(|(known, mask)| Blend { denoiser: &denoiser, known, noise: eps, mask });
+        let guidance = Guidance { conditioned: &conditioned, guidance_scale, interval, more };
+        let plain = ModelDenoiser { network: &guidance, schedule: &schedule, prediction_type };
+        let thresholded = request.thresholding().map(|thresholding| Thresholded {
+            guidance: &guidance,
+            schedule: &schedule,
+            prediction_type,
+            thresholding,
+        });
+        let denoiser: &dyn Denoiser = match &thresholded {
+            Some(thresholded) => thresholded,
+            None => &plain,
+        };
+        let blend = self.keep.map(|(known, mask)| Blend { denoiser, known, noise: eps, mask });
         let denoiser: &dyn Denoiser = match &blend {
             Some(blend) => blend,
-            None => &denoiser,
+            None => denoiser,
         };
 
         let mut watch = Remembering { watch, finished: false };
@@ -106,45 +128,6 @@ fn beside_each(xt: &Tensor, beside: &Tensor) -> Tensor {
     let times = xt.dim(0) / beside.dim(0);
     let shape = [&[xt.dim(0)], &beside.shape()[1..]].concat();
     Tensor::cat([xt, &Tensor::new(beside.to_vec().repeat(times), &shape)])
-}
-
-/// What the network hears about `rows` pictures under each condition.
-struct Words<'a> {
-    told: &'a Told,
-    rows: usize,
-    size: (usize, usize),
-    /// Most often every step asks the same.
-    contexts: RefCell<Vec<(Vec<Condition>, Rc<Context>)>>,
-}
-
-impl Words<'_> {
-    fn about(&self, asked: &[Condition]) -> (Option<Rc<Context>>, UNetConditions) {
-        let Told::Words(embeds) = self.told else { return (None, UNetConditions::default()) };
-        let texts: Vec<&Encoded> = asked.iter().map(|condition| text(embeds, condition)).collect();
-        let (width, height) = self.size;
-        let conditions = prompt::conditions(&texts, self.rows, [height, width]);
-        let mut contexts = self.contexts.borrow_mut();
-        let known = contexts.iter().find(|(a, _)| a == asked).map(|(_, c)| c.clone());
-        let context = known.unwrap_or_else(|| {
-            let made = Rc::new(self.context(&texts));
-            contexts.push((asked.to_vec(), made.clone()));
-            made
-        });
-        (Some(context), conditions)
-    }
-
-    fn context(&self, texts: &[&Encoded]) -> Context {
-        let words = texts.iter().flat_map(|text| text.context.to_vec().repeat(self.rows));
-        let [_, tokens, channels] = *texts[0].context.shape() else { unreachable!("[1, T, D]") };
-        Context::new(Tensor::new(words.collect(), &[texts.len() * self.rows, tokens, channels]))
-    }
-}
-
-fn text<'a>(embeds: &'a PromptEmbeds, condition: &Condition) -> &'a Encoded {
-    match condition {
-        Condition::Prompt => &embeds.prompt,
-        Condition::NegativePrompt => &embeds.negative,
-    }
 }
 
 /// A watch that remembers whether the last step was taken, so that half a picture is not mistaken

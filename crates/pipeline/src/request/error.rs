@@ -5,7 +5,7 @@ use aquatint_diffusion::samplers::UnknownSampler;
 use aquatint_diffusion::spacing::UnknownSpacing;
 use aquatint_tensor::rng::SeedTooLarge;
 
-use super::{Extend, MAX_BLUR, MAX_COUNT, MAX_PIXELS, MAX_PROMPT, MAX_STEPS, SIZES};
+use super::{Extend, MAX_BLUR, MAX_COUNT, MAX_PARTS, MAX_PIXELS, MAX_PROMPT, MAX_STEPS, SIZES};
 
 /// Why a request cannot be fulfilled: one sentence each.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -29,6 +29,24 @@ pub enum RequestError {
          least 0, the second at most 1 and not below the first"
     )]
     GuidanceInterval(f64, f64),
+    #[error("{0}")]
+    GuidanceCurve(String),
+    #[error("a guidance rescale of {0} is not possible: it must be from 0 to 1")]
+    GuidanceRescale(f64),
+    #[error("dynamic thresholding at {0} is not possible: it is a part of the values, from 0 to 1")]
+    DynamicThresholding(f64),
+    #[error("a mimic scale of {0} is not possible: it must be from -100 to 100")]
+    MimicScale(f64),
+    #[error("rescaled guidance and dynamic thresholding both set the range of values: give one")]
+    RescaleAndThresholding,
+    #[error("AND joins {0} prompts here: it must be at most {MAX_PARTS}")]
+    Parts(usize),
+    #[error("a clip skip of 0 is not possible: 1 is the last layer of the text encoder")]
+    ClipSkip,
+    #[error("a clip skip of {0} is not possible with this model: it must be 1 to {1}")]
+    ClipSkipTooMuch(usize, usize),
+    #[error("there is no clip skip for this model: its text encoder is not CLIP's")]
+    NoClipSkip,
     #[error("computing deep layers every {0} steps is not possible: it must be 1 to {MAX_STEPS}")]
     DeepCache(usize),
     #[error("there is no skip connection {0} to cache below: this model has those from 0 to {1}")]

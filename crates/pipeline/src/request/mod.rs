@@ -7,7 +7,9 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use aquatint_diffusion::{Noise, NoiseRule, SamplerInfo, SpacingInfo, Variation};
+use aquatint_diffusion::{
+    DynamicThresholding, GuidanceCurve, Noise, NoiseRule, SamplerInfo, SpacingInfo, Variation,
+};
 use aquatint_diffusion::{samplers, spacing};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,7 @@ pub use self::plan::Plan;
 pub(crate) use self::plan::extended;
 pub use self::task::{Extend, Hires, HiresSize, HiresUpscaler};
 use crate::outline::{ListensTo, Outline};
-use crate::{Fit, Inputs};
+use crate::{Fit, Inputs, PromptWeights, prompt};
 
 /// Smallest and largest width and height, in pixels.
 pub const SIZES: std::ops::RangeInclusive<usize> = 64..=2048;
@@ -32,6 +34,9 @@ pub const MAX_COUNT: usize = 256;
 pub const MAX_BLUR: f64 = 256.0;
 /// The longest prompt, in bytes. A text encoder reads a small part of that.
 pub const MAX_PROMPT: usize = 4096;
+
+/// The most prompts that `AND` may join: each is a picture more in every step.
+pub const MAX_PARTS: usize = 16;
 
 /// What the noise of one picture is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +61,11 @@ pub struct GenerateRequest {
     pub prompt: String,
     /// What not to show.
     pub negative_prompt: String,
+    /// Whose rules both are read by.
+    pub prompt_weights: PromptWeights,
+    /// Which layer of the text encoder is listened to, counted from the last one, which is 1;
+    /// nothing means the model's habit.
+    pub clip_skip: Option<usize>,
     /// The seed of the first picture; the next has the next. How many of its bits count is a
     /// matter of `rng`.
     pub seed: u64,
@@ -81,6 +91,16 @@ pub struct GenerateRequest {
     /// The steps that are guided, as fractions of all, which makes the others half the work: with
     /// n steps those from ⌊start·n⌋ to before ⌊stop·n⌋.
     pub guidance_interval: [f64; 2],
+    /// The scale of each step, in place of the one for all: see [`GuidanceCurve`].
+    pub guidance_curve: Option<String>,
+    /// How far what guidance makes is brought back to the deviation of what the prompt alone
+    /// makes, 0 to 1.
+    pub guidance_rescale: f64,
+    /// Which part of the denoised values dynamic thresholding keeps, 0 to 1; nothing means that
+    /// there is none.
+    pub dynamic_thresholding: Option<f64>,
+    /// The guidance scale whose range of values dynamic thresholding keeps to.
+    pub mimic_scale: f64,
     /// Every how many calls of the U-Net its deep layers are computed anew; 1 is always.
     pub deep_cache: usize,
     /// Down to which skip connection the U-Net is computed in the other calls; 0 is the cheapest.
@@ -132,6 +152,8 @@ impl Default for GenerateRequest {
         Self {
             prompt: String::new(),
             negative_prompt: String::new(),
+            prompt_weights: PromptWeights::default(),
+            clip_skip: None,
             seed: 0,
             subseed: 0,
             subseed_strength: 0.0,
@@ -142,6 +164,10 @@ impl Default for GenerateRequest {
             schedule: None,
             guidance_scale: 5.0,
             guidance_interval: [0.0, 1.0],
+            guidance_curve: None,
+            guidance_rescale: 0.0,
+            dynamic_thresholding: None,
+            mimic_scale: 7.0,
             deep_cache: 1,
             deep_cache_branch: 0,
             token_merging: 0.0,
@@ -189,6 +215,28 @@ impl GenerateRequest {
         let [start, stop] = self.guidance_interval;
         if !(0.0 <= start && start <= stop && stop <= 1.0) {
             return Err(RequestError::GuidanceInterval(start, stop));
+        }
+        self.guidance_curve()?;
+        if !(0.0..=1.0).contains(&self.guidance_rescale) {
+            return Err(RequestError::GuidanceRescale(self.guidance_rescale));
+        }
+        if let Some(percentile) = self.dynamic_thresholding {
+            if !(0.0..=1.0).contains(&percentile) {
+                return Err(RequestError::DynamicThresholding(percentile));
+            }
+            if !(-100.0..=100.0).contains(&self.mimic_scale) {
+                return Err(RequestError::MimicScale(self.mimic_scale));
+            }
+            if self.guidance_rescale != 0.0 {
+                return Err(RequestError::RescaleAndThresholding);
+            }
+        }
+        let parts = prompt::count_parts(self);
+        if parts > MAX_PARTS {
+            return Err(RequestError::Parts(parts));
+        }
+        if self.clip_skip == Some(0) {
+            return Err(RequestError::ClipSkip);
         }
         if !(1..=MAX_STEPS).contains(&self.deep_cache) {
             return Err(RequestError::DeepCache(self.deep_cache));
@@ -266,6 +314,12 @@ impl GenerateRequest {
         if self.steps > timesteps {
             return Err(RequestError::Steps(self.steps, timesteps));
         }
+        if let Some(skip) = self.clip_skip {
+            let layers = model.skippable_layers.ok_or(RequestError::NoClipSkip)?;
+            if skip > layers {
+                return Err(RequestError::ClipSkipTooMuch(skip, layers));
+            }
+        }
         match (model.listens_to, model.skip_connections) {
             (ListensTo::Nothing, _)
                 if !(self.prompt.is_empty() && self.negative_prompt.is_empty()) =>
@@ -293,6 +347,21 @@ impl GenerateRequest {
         let (sampler, followed_by) = samplers::find_with_spacing(&self.sampler)?;
         let spacing = self.schedule.as_deref().map(spacing::find).transpose()?;
         Ok((sampler, spacing.or(followed_by)))
+    }
+
+    /// How the guidance scale changes, if it does.
+    ///
+    /// # Errors
+    /// If it cannot be understood.
+    pub fn guidance_curve(&self) -> Result<Option<GuidanceCurve>, RequestError> {
+        let curve = self.guidance_curve.as_deref().map(str::parse).transpose();
+        curve.map_err(RequestError::GuidanceCurve)
+    }
+
+    /// How denoised values are kept in range, if they are.
+    pub fn thresholding(&self) -> Option<DynamicThresholding> {
+        let mimic_scale = self.mimic_scale;
+        self.dynamic_thresholding.map(|percentile| DynamicThresholding { percentile, mimic_scale })
     }
 
     /// The same with less work and less exact: not guided in the first fifth of the steps, and

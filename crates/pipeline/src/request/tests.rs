@@ -36,6 +36,18 @@ fn what_is_wrong_is_said() {
         let error = refused(|r| r.guidance_interval = interval);
         assert!(error.starts_with(&format!("guidance from {start} to {stop} of")), "{error}");
     }
+    let error = refused(|r| r.guidance_curve = Some("7..x".into()));
+    assert!(error.starts_with("`x` is no guidance scale"), "{error}");
+    assert!(refused(|r| r.guidance_rescale = 1.1).contains("from 0 to 1"));
+    assert!(refused(|r| r.guidance_rescale = f64::NAN).contains("NaN"));
+    assert!(refused(|r| r.dynamic_thresholding = Some(99.5)).contains("at 99.5"));
+    let error = refused(|r| (r.dynamic_thresholding, r.mimic_scale) = (Some(0.9), f64::INFINITY));
+    assert!(error.starts_with("a mimic scale of inf"), "{error}");
+    let error = refused(|r| (r.dynamic_thresholding, r.guidance_rescale) = (Some(0.9), 0.7));
+    assert!(error.ends_with("give one"), "{error}");
+    let error = refused(|r| r.prompt = "a AND ".repeat(16));
+    assert_eq!(error, "AND joins 17 prompts here: it must be at most 16");
+    assert!(refused(|r| r.clip_skip = Some(0)).contains("1 is the last layer"));
     assert!(refused(|r| r.deep_cache = 0).contains("every 0 steps is not possible"));
     assert!(refused(|r| r.deep_cache = 1001).contains("1 to 1000"));
     assert!(refused(|r| r.token_merging = 0.8).contains("0.8 of the tokens is not possible"));

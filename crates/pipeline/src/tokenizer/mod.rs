@@ -10,6 +10,7 @@ mod clip;
 mod files;
 mod settings;
 mod train;
+mod words;
 
 use std::fmt;
 use std::io::Read;
@@ -22,6 +23,7 @@ use tokenizers::{AddedToken, ModelWrapper, NormalizerWrapper, PreTokenizerWrappe
 use settings::Settings;
 
 pub use files::FILES;
+pub use words::Unit;
 
 /// Before the tokens of a text, in CLIP's vocabularies.
 pub const START: &str = "<|startoftext|>";
@@ -44,6 +46,9 @@ pub struct Tokenizer {
     start: u32,
     end: u32,
     pad: u32,
+    comma: Option<u32>,
+    /// Those that were added, the longest first.
+    words: Vec<words::Word>,
 }
 
 impl Tokenizer {
@@ -130,8 +135,12 @@ impl Tokenizer {
             ),
         };
         let pieces = assemble(parts, special).map_err(|error| error.to_string())?;
-        let merges = merges.map(Arc::from);
-        Ok(Self { pieces: Arc::new(pieces), merges, settings, vocab_size, max_id, start, end, pad })
+        let comma = match &merges {
+            Some(_) => pieces.token_to_id(&format!(",{}", clip::END_OF_WORD)),
+            None => pieces.token_to_id(","),
+        };
+        let (pieces, merges, words) = (Arc::new(pieces), merges.map(Arc::from), Vec::new());
+        Ok(Self { pieces, merges, settings, vocab_size, max_id, start, end, pad, comma, words })
     }
 
     /// The ids of `text`, exactly [`Tokenizer::max_length`] of them.

@@ -1,0 +1,37 @@
+//! How a prompt is read.
+
+use std::path::PathBuf;
+
+use aquatint_pipeline::{GenerateRequest, PromptWeights};
+
+/// How the prompt and the negative prompt are read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Prompt")]
+pub struct PromptArgs {
+    /// How words weigh: web-ui, no-norm, comfyui, or literal for none
+    ///
+    /// (word) weighs 1.1, ((word)) 1.21, (word:1.5) 1.5, [word] 1/1.1; \( is a bracket. BREAK begins
+    /// a new part of 75 tokens, "a AND b :0.5" draws both, [from:to:0.5] changes in the middle of
+    /// the steps, [a|b] takes turns, <lora:name:0.8> is an adapter. web-ui multiplies what the text
+    /// encoder says of a word and restores the mean, no-norm does not restore it, comfyui goes
+    /// beyond what it says of no words. literal takes every character as it stands, and cuts what
+    /// is too long.
+    #[arg(long, value_name = "RULE", default_value_t)]
+    pub prompt_weights: PromptWeights,
+
+    /// Listen to the N-th layer of the text encoder from the end; 1 is the last [default: the model's]
+    #[arg(long, value_name = "N")]
+    pub clip_skip: Option<usize>,
+
+    /// Textual-inversion embedding, whose word is its file's name; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub embedding: Vec<PathBuf>,
+}
+
+impl PromptArgs {
+    /// The request with what is meant by it.
+    pub fn apply(&self, request: GenerateRequest) -> GenerateRequest {
+        let (prompt_weights, clip_skip) = (self.prompt_weights, self.clip_skip);
+        GenerateRequest { prompt_weights, clip_skip, ..request }
+    }
+}
