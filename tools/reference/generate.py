@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 import families
+import loras
 import models
 import numerics
 import pipelines
@@ -30,6 +31,7 @@ def write_all(root: Path) -> None:
     torch.set_num_threads(1)
     models.write_all(root)
     families.write_all(root)
+    loras.write_all(root)
     pipelines.write_all(root)
     published.write_all(root)
     samplers.write_all(root)

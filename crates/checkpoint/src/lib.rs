@@ -13,6 +13,7 @@ mod dtype;
 mod encoding;
 mod error;
 pub mod family;
+pub mod lora;
 mod manifest;
 pub mod naming;
 mod pickle;

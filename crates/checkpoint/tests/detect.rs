@@ -128,7 +128,7 @@ fn additions_are_told_from_models() {
                 ),
             ]),
             "a LoRA for Stable Diffusion 1.x (kohya's naming), which changes a model and is none; \
-             give the model itself with -m",
+             give the model itself with -m and this file with --lora",
         ),
         (
             file(&[
@@ -142,7 +142,7 @@ fn additions_are_told_from_models() {
                 ),
             ]),
             "a LoRA for Stable Diffusion XL (PEFT's naming), which changes a model and is none; \
-             give the model itself with -m",
+             give the model itself with -m and this file with --lora",
         ),
         (
             file(&[("emb_params", &[4, 1024])]),

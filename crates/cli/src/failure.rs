@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use aquatint_pipeline::lora::LoraNotFound;
 use aquatint_pipeline::{GenerateError, ModelError, RequestError};
 
 use crate::console;
@@ -35,6 +36,12 @@ impl Failure {
 
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<LoraNotFound> for Failure {
+    fn from(error: LoraNotFound) -> Self {
         Self::new(error.to_string())
     }
 }

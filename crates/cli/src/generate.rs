@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use aquatint_pipeline::lora::{LoraSpec, LoraUse, tell};
 use aquatint_pipeline::request::{PictureSeed, Plan};
 use aquatint_pipeline::{
     Finished, GenerateRequest, Inputs, LoadOptions, Model, ModelSource, Outline, Picture, Settings,
-    Step, Told, Watch, batches, generate, metadata, open_model, png,
+    Step, Told, Watch, batches, generate, metadata, open_model, png, take_loras,
 };
 use serde_json::{Map, Value, json};
 
@@ -47,10 +48,16 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let (precision, parts) = (args.dtype.into(), args.parts.replaced());
     let int8 = matches!(args.dtype, Dtype::Int8);
     let embeddings = args.reading.embedding.clone();
-    let options = LoadOptions { precision, int8, parts, embeddings, trainable: false };
-    let (request, inputs, plan) = (&request, &inputs, &plan);
+    let (_, asked) = take_loras(&request.prompt);
+    let asked = asked.iter().map(|l| (l.name.as_str(), l.weight, l.text_encoder_weight));
+    let loras = args.adapters.specs(asked, args.model.as_deref())?;
+    let lora_mode = args.adapters.lora_mode.into();
+    let options =
+        LoadOptions { precision, int8, parts, embeddings, loras, lora_mode, trainable: false };
+    let (request, inputs, plan, loras) = (&request, &inputs, &plan, &options.loras);
     let model = open_model(&source, &options)?;
-    let job = Job { args, request, inputs, plan, target, model: &*model };
+    note_loras(model.loras());
+    let job = Job { args, request, inputs, plan, target, model: &*model, loras };
     let (files, clock) = machine::compute(|| job.run(clock))?;
     if args.json {
         console::result(&report(args, request, inputs, plan, &files, clock).to_string());
@@ -68,6 +75,17 @@ struct Job<'a> {
     plan: &'a Plan,
     target: Target,
     model: &'a dyn Model,
+    loras: &'a [LoraSpec],
+}
+
+/// Says what LoRAs change.
+fn note_loras(loras: &[LoraUse]) {
+    for LoraUse { spec, layers } in loras {
+        let count = |n: usize| if n == 1 { "1 layer".into() } else { format!("{n} layers") };
+        let layers = layers.iter().map(|(part, n)| format!("{} of {part}", count(*n)));
+        let layers: Vec<String> = layers.collect();
+        console::note(&format!("lora {spec}: {}", layers.join(", ")));
+    }
 }
 
 impl Job<'_> {
@@ -139,7 +157,8 @@ impl Job<'_> {
             None => embedded::NAME.into(),
             Some(folder) => folder.file_name().unwrap_or_default().to_string_lossy(),
         };
-        let texts = metadata::texts(self.request, seed, self.plan.base, &model, VERSION);
+        let mut texts = metadata::texts(self.request, seed, self.plan.base, &model, VERSION);
+        tell(&mut texts, self.loras);
         stop::whole(|| png::save(path, picture, &texts)).map_err(|error| unwritable(path, &error))
     }
 }

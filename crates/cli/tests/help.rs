@@ -70,19 +70,22 @@ fn generate() {
               --text-encoder <FILE>
                   Take the text encoder's weights from this file
 
-        Prompt:
-              --prompt-weights <RULE>
-                  How words weigh: web-ui, no-norm, comfyui, or literal for none
+              --lora <FILE[:STRENGTH]>
+                  Add a LoRA, LoHa, LoKr or full difference to the model; may be given several times
 
-                  (word) weighs 1.1, ((word)) 1.21, (word:1.5) 1.5, [word] 1/1.1; \( is a bracket. BREAK begins a new part of 75 tokens, "a AND b :0.5" draws both, [from:to:0.5] changes in the middle of the steps, [a|b] takes turns, <lora:name:0.8> is an adapter. web-ui multiplies what the text encoder says of a word and restores the mean, no-norm does not restore it, comfyui goes beyond what it says of no words. literal takes every character as it stands, and cuts what is too long.
+                  FILE:0.8 adds it with that strength, FILE:unet=0.8,te=0.5 with one for the U-Net and one for the text encoders. Names in files may be kohya's, LyCORIS', PEFT's or diffusers'.
 
-                  [default: web-ui]
+              --lora-dir <FOLDER>
+                  Look for the names in <lora:name:0.8> of a prompt here [default: beside the model]
 
-              --clip-skip <N>
-                  Listen to the N-th layer of the text encoder from the end; 1 is the last [default: the model's]
+              --lora-mode <LORA_MODE>
+                  When LoRAs change the weights
 
-              --embedding <FILE>
-                  Textual-inversion embedding, whose word is its file's name; may be given again
+                  Possible values:
+                  - merged:   While they are loaded
+                  - run-time: Never: layers add the change to their results, slower, and exact beside weights of 8 bits
+
+                  [default: merged]
 
         Sampling:
               --seed <N>
@@ -115,25 +118,6 @@ fn generate() {
 
               --eta <X>
                   How much noise is renewed on the way, 0 to 1 [default: the sampler's]
-
-        Guidance:
-              --guidance-curve <CURVE>
-                  Guidance scale that changes from step to step: 7.5..3, cosine:7.5..3, or 2,7,7,4
-
-                  Two ends are joined by a straight line or half a cosine, a list by straight lines.
-
-              --guidance-rescale <PART>
-                  Bring guided pictures back to the contrast of unguided ones, 0 to 1 (Lin et al. 2024)
-
-                  [default: 0]
-
-              --dynamic-thresholding <PART>
-                  Clip what is beyond this part of the denoised values, 0 to 1, for high guidance scales
-
-                  What is left is brought to the range that --mimic-scale gives: dynamic thresholding of Saharia et al. 2022, for latents. 1 clips nothing and only sets the range.
-
-              --mimic-scale <X>
-                  Guidance scale whose range of values dynamic thresholding keeps to [default: 7]
 
         Less work:
               --fast

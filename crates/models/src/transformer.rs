@@ -1,6 +1,6 @@
 //! Transformer blocks over the pixels of a picture (Rombach et al. 2022, appendix E.2.1).
 
-use aquatint_nn::{Bias, Conv2d, GroupNorm, LayerNorm, Linear, Module, Param};
+use aquatint_nn::{Bias, Conv2d, GroupNorm, LayerNorm, Linear, Module};
 use aquatint_tensor::{Epilogue, Nonlinearity, Precision, Tensor};
 
 use crate::Context;
@@ -157,7 +157,7 @@ impl Projection {
             Self::Conv(conv) => (&conv.weight, &conv.bias),
             Self::Linear(linear) => (&linear.weight, &linear.bias),
         };
-        x.linear_with(weight.value(), bias.as_ref().map(Param::value), epilogue)
+        weight.linear_with(bias.as_ref(), x, epilogue)
     }
 }
 

@@ -60,6 +60,9 @@ impl Conv2d {
     /// x `[N, H, W, in]` → `[N, H', W', out]`.
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        if self.weight.beside().is_some() {
+            return self.forward_fused(x, &Fused::default());
+        }
         let bias = self.bias.as_ref().map(Param::value);
         x.conv2d(self.weight.value(), bias, self.options)
     }
@@ -70,9 +73,8 @@ impl Conv2d {
     pub fn forward_fused(&self, x: &Tensor, fused: &Fused) -> Tensor {
         let &Fused { norm, upsample, per_picture, residual } = fused;
         let norm_silu = norm.map(GroupNorm::weights);
-        let bias = self.bias.as_ref().map(Param::value);
         let fusion = Conv2dFusion { norm_silu, upsample, per_picture, residual };
-        x.conv2d_fused(self.weight.value(), bias, self.options, &fusion)
+        self.weight.conv2d_fused(self.bias.as_ref(), x, self.options, &fusion)
     }
 }
 

@@ -27,6 +27,7 @@
 
 extern crate self as aquatint_nn;
 
+mod beside;
 mod conv2d;
 mod embedding;
 mod hash;
@@ -37,6 +38,7 @@ mod norm;
 mod param;
 
 pub use aquatint_nn_derive::Module;
+pub use beside::Beside;
 pub use conv2d::{Conv2d, Fused};
 pub use embedding::Embedding;
 pub use hash::fnv1a;

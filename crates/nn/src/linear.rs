@@ -57,12 +57,15 @@ impl Linear {
     /// x `[.., in]` → what `epilogue` makes of `[.., out]`.
     #[track_caller]
     pub fn forward_with(&self, x: &Tensor, epilogue: &Epilogue) -> Tensor {
-        x.linear_with(self.weight.value(), self.bias.as_ref().map(Param::value), epilogue)
+        self.weight.linear_with(self.bias.as_ref(), x, epilogue)
     }
 
     /// x `[.., in]` → `[.., out]`.
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        if self.weight.beside().is_some() {
+            return self.forward_with(x, &Epilogue::default());
+        }
         x.linear(self.weight.value(), self.bias.as_ref().map(Param::value))
     }
 }

@@ -2,26 +2,27 @@
 
 use aquatint_tensor::{Precision, Tensor, Use};
 
-use crate::Init;
+use crate::{Beside, Init};
 
 /// A parameter: shape, initial distribution and, once filled, the numbers.
 #[derive(Clone, Debug)]
 pub struct Param {
-    shape: Vec<usize>,
+    shape: Box<[usize]>,
     init: Init,
     value: Option<Tensor>,
     tracked: bool,
     precision: Precision,
     used: Use,
     int8: bool,
+    beside: Option<Box<Beside>>,
 }
 
 impl Param {
     /// An empty parameter. Nothing of the size of `shape` is allocated.
     pub fn new(shape: &[usize], init: Init) -> Self {
         let precision = Precision::default();
-        let (used, int8) = (Use::Any, false);
-        Self { shape: shape.to_vec(), init, value: None, tracked: false, precision, used, int8 }
+        let (value, tracked, used, int8, beside) = (None, false, Use::Any, false, None);
+        Self { shape: shape.into(), init, value, tracked, precision, used, int8, beside }
     }
 
     /// Says what the parameter does in its layer.
@@ -50,7 +51,33 @@ impl Param {
         assert!(!self.tracked, "a parameter that is trained cannot be prepared");
         let value = self.value.take().expect("it was filled");
         let prepare = if self.int8 { Tensor::quantized } else { Tensor::prepared };
-        self.value = Some(prepare(value, self.used));
+        let used = match (&self.beside, self.used) {
+            // What is added comes before the gate.
+            (Some(_), Use::LinearGeglu) => Use::Linear,
+            (_, used) => used,
+        };
+        self.value = Some(prepare(value, used));
+        let ready = |beside: Box<Beside>| Box::new(beside.prepared(self.precision, used));
+        self.beside = self.beside.take().map(ready);
+    }
+
+    /// Puts a change beside the weight of a [`crate::Linear`] or a [`crate::Conv2d`], before
+    /// [`Param::prepare`].
+    ///
+    /// # Panics
+    /// If it is no change of a weight of this shape, or the parameter is no such weight, or it is
+    /// trained.
+    #[track_caller]
+    pub fn set_beside(&mut self, beside: Beside) {
+        let of_layer = !matches!(self.used, Use::Any | Use::Table);
+        assert!(of_layer && !self.tracked, "a change beside a parameter that is {:?}", self.used);
+        assert!(beside.fits(&self.shape), "a change of another shape than {:?}", self.shape);
+        self.beside = Some(Box::new(beside));
+    }
+
+    /// What stands beside the weight.
+    pub fn beside(&self) -> Option<&Beside> {
+        self.beside.as_deref()
     }
 
     /// The shape, filled or not.
@@ -108,7 +135,7 @@ impl Param {
     /// If `value` has another shape.
     #[track_caller]
     pub fn set(&mut self, value: Tensor) {
-        assert_eq!(value.shape(), self.shape, "a value does not have the parameter's shape");
+        assert_eq!(value.shape(), &*self.shape, "a value does not have the parameter's shape");
         let value = value.detach().with_precision(self.precision);
         self.value = Some(if self.tracked { value.tracked() } else { value });
     }

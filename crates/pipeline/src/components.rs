@@ -11,6 +11,7 @@ use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::Precision;
 
+use crate::lora::{LoraMode, LoraSpec};
 use crate::model::{Autoencoder, Conditioner, Model, Network};
 use crate::outline::Outline;
 use crate::stages::{Stages, TextEncoders};
@@ -34,6 +35,10 @@ pub struct LoadOptions {
     pub parts: BTreeMap<&'static str, PathBuf>,
     /// Files with textual-inversion embeddings, whose words a prompt may use.
     pub embeddings: Vec<PathBuf>,
+    /// LoRAs that change the weights, all at once.
+    pub loras: Vec<LoraSpec>,
+    /// When they do; what is to be [trainable](Self::trainable) is always changed at once.
+    pub lora_mode: LoraMode,
     /// Keep all weights in f32, for training and saving. Otherwise they are prepared for drawing:
     /// in no more bits than in the file, in the form in which products read them.
     pub trainable: bool,

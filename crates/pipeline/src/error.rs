@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use aquatint_checkpoint::LoadError;
+use aquatint_checkpoint::lora::LoraError;
 
 use crate::EmbeddingError;
 
@@ -54,6 +55,12 @@ pub enum ModelError {
     /// A word cannot be added.
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
+    /// A LoRA cannot be added to the model.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
+    /// There is no word to add to, and no LoRA is known to fit.
+    #[error("this model has no text encoder: it takes no LoRA and no embedding")]
+    NoAdapters,
 }
 
 impl ModelError {

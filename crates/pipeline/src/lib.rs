@@ -31,6 +31,7 @@ mod generate;
 mod inputs;
 mod int8;
 mod latents;
+pub mod lora;
 pub mod metadata;
 mod model;
 mod outline;

@@ -6,6 +6,7 @@ use aquatint_models::unet::{Shortcuts, UNetConditions};
 use aquatint_models::{AutoencoderKL, Context, Tiling, UNet2DConditionModel, UNet2DModel, VQModel};
 use aquatint_tensor::Tensor;
 
+use crate::lora::LoraUse;
 use crate::prompt::{self, PromptEmbeds};
 use crate::{Components, GenerateRequest, Latents, ModelError, Outline, TextEncoders};
 
@@ -15,6 +16,12 @@ use crate::{Components, GenerateRequest, Latents, ModelError, Outline, TextEncod
 pub trait Model: Sync {
     /// What a request has to know.
     fn outline(&self) -> Outline;
+
+    /// The LoRAs that its weights are changed by, in the order they were given in, where the model
+    /// knows.
+    fn loras(&self) -> &[LoraUse] {
+        &[]
+    }
 
     /// What makes the U-Net's conditions of a request.
     ///

@@ -6,9 +6,10 @@ use std::thread;
 use aquatint_checkpoint::naming::{Layout, Plan, shapes};
 use aquatint_checkpoint::{LoadError, LoadReport, Weights};
 use aquatint_nn::{Module, ModuleExt};
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{Tensor, Use};
 use serde_json::{Map, Value};
 
+use crate::lora::{Adapters, Filled};
 use crate::{LoadOptions, ModelError, ModelSource, SingleFile};
 
 /// The weights of a model, some of them perhaps replaced by files of their own.
@@ -49,6 +50,24 @@ impl Parts<'_> {
     ) -> Result<(), ModelError> {
         let found = self.find(part, module)?;
         Ok(fill(module, self.options, wanted, |name, shape| found.tensor(part, name, shape))?)
+    }
+
+    /// [`Parts::fill`] with what `adapters` make of the weights.
+    ///
+    /// # Errors
+    /// As [`Parts::fill`].
+    pub fn fill_adapted(
+        &self,
+        part: &str,
+        module: &mut impl Module,
+        adapters: &Adapters,
+    ) -> Result<(), ModelError> {
+        let (found, options) = (self.find(part, module)?, self.options);
+        let get = |name: &str, shape: &[usize], used| {
+            let value = found.tensor(part, name, shape)?;
+            adapters.apply((part, name), used, options.trainable, value)
+        };
+        Ok(fill_changed(module, options, &|_| true, get)?)
     }
 
     /// The file that has the weights of a part, compared with what its module wants.
@@ -170,25 +189,37 @@ pub fn fill<E: Send>(
     wanted: &dyn Fn(&str) -> bool,
     get: impl Fn(&str, &[usize]) -> Result<Tensor, E> + Send,
 ) -> Result<(), E> {
+    fill_changed(module, options, wanted, move |name, shape, _| get(name, shape).map(Filled::from))
+}
+
+/// [`fill`] with values that may have something beside them; `get` is told the use, too.
+fn fill_changed<E: Send>(
+    module: &mut impl Module,
+    options: &LoadOptions,
+    wanted: &dyn Fn(&str) -> bool,
+    get: impl Fn(&str, &[usize], Use) -> Result<Filled, E> + Send,
+) -> Result<(), E> {
     module.set_precision(options.precision);
     let mut parameters = module.named_parameters_mut();
     parameters.retain(|(name, _)| wanted(name));
     let asked: Vec<_> =
-        parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec())).collect();
+        parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec(), p.used())).collect();
     thread::scope(|scope| {
         let (send, values) = mpsc::sync_channel(0);
         scope.spawn(move || {
             // Nobody listens any more after an error.
             asked
                 .iter()
-                .map(|(name, shape)| get(name, shape))
+                .map(|(name, shape, used)| get(name, shape, *used))
                 .try_for_each(|value| send.send(value))
         });
-        for ((_, parameter), value) in parameters.into_iter().zip(values) {
+        for ((_, parameter), filled) in parameters.into_iter().zip(values) {
+            let Filled { value, beside } = filled?;
             if options.trainable {
-                parameter.set(value?.in_f32());
+                parameter.set(value.in_f32());
             } else {
-                parameter.set(value?);
+                parameter.set(value);
+                beside.into_iter().for_each(|beside| parameter.set_beside(beside));
                 parameter.prepare();
             }
         }

@@ -8,6 +8,7 @@ use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 use crate::components::{
     SecondEncoder, TOKENIZER, TOKENIZER_2, check_vocabulary, shipped_tokenizer,
 };
+use crate::lora::{Adapters, LoraUse, parameters};
 use crate::model::{Autoencoder, Conditioner, Model, Network};
 use crate::outline::Outline;
 use crate::parts::Parts;
@@ -25,6 +26,7 @@ pub struct Stages<'a> {
     tokenizer: Tokenizer,
     second_tokenizer: Option<Tokenizer>,
     embeddings: Vec<Embedding>,
+    adapters: Adapters,
 }
 
 /// What reads a prompt.
@@ -59,20 +61,34 @@ impl<'a> Stages<'a> {
             Ok::<_, ModelError>(embedding)
         });
         let embeddings = embeddings.collect::<Result<_, _>>()?;
-        let stages = Self { parts, config, projected, tokenizer, second_tokenizer, embeddings };
+        let adapters = Adapters::default();
+        let mut stages =
+            Self { parts, config, projected, tokenizer, second_tokenizer, embeddings, adapters };
         let Self { parts, config, .. } = &stages;
-        parts.check(config.text_encoder_part(), &stages.text_encoder())?;
+        let (text_encoder, part) = (stages.text_encoder(), config.text_encoder_part());
+        parts.check(part, &text_encoder)?;
+        let mut changeable = vec![(part, parameters(&text_encoder))];
         if let Some(second) = &config.text_encoder_2 {
-            parts.check("text_encoder_2", &ClipTextModel::with_projection(second))?;
+            let second = ClipTextModel::with_projection(second);
+            parts.check("text_encoder_2", &second)?;
+            changeable.push(("text_encoder_2", parameters(&second)));
         }
-        parts.check("unet", &UNet2DConditionModel::new(&config.unet))?;
+        let unet = UNet2DConditionModel::new(&config.unet);
+        parts.check("unet", &unet)?;
+        changeable.push(("unet", parameters(&unet)));
         parts.check(config.vae_part(), &AutoencoderKL::new(&config.vae))?;
+        stages.adapters = Adapters::open(source, options, &changeable)?;
         Ok(stages)
     }
 
     /// The configurations of all parts, and the noise schedule.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// The LoRAs that its weights are changed by, in the order they were given in.
+    pub fn loras(&self) -> &[LoraUse] {
+        self.adapters.uses()
     }
 
     pub(crate) fn into_config(self) -> ModelConfig {
@@ -86,11 +102,11 @@ impl<'a> Stages<'a> {
     pub fn text_encoders(&self) -> Result<TextEncoders, ModelError> {
         let Self { parts, config, tokenizer, .. } = self;
         let mut text_encoder = self.text_encoder();
-        parts.fill(config.text_encoder_part(), &mut text_encoder)?;
+        parts.fill_adapted(config.text_encoder_part(), &mut text_encoder, &self.adapters)?;
         let mut second_encoder = None;
         if let (Some(config), Some(tokenizer)) = (&config.text_encoder_2, &self.second_tokenizer) {
             let mut text_encoder = ClipTextModel::with_projection(config);
-            parts.fill("text_encoder_2", &mut text_encoder)?;
+            parts.fill_adapted("text_encoder_2", &mut text_encoder, &self.adapters)?;
             second_encoder = Some(SecondEncoder { tokenizer: tokenizer.clone(), text_encoder });
         }
         let mut tokenizer = tokenizer.clone();
@@ -111,7 +127,7 @@ impl<'a> Stages<'a> {
         if self.parts.options.int8 {
             int8::choose(&mut unet);
         }
-        self.parts.fill("unet", &mut unet)?;
+        self.parts.fill_adapted("unet", &mut unet, &self.adapters)?;
         Ok(unet)
     }
 
@@ -143,6 +159,10 @@ impl<'a> Stages<'a> {
 }
 
 impl Model for Stages<'_> {
+    fn loras(&self) -> &[LoraUse] {
+        self.loras()
+    }
+
     fn outline(&self) -> Outline {
         self.config.outline()
     }

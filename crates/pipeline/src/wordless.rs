@@ -157,6 +157,9 @@ pub fn open_model<'a>(
     options: &'a LoadOptions,
 ) -> Result<Box<dyn Model + 'a>, ModelError> {
     Ok(match WordlessConfig::read(source)? {
+        Some(_) if !(options.loras.is_empty() && options.embeddings.is_empty()) => {
+            return Err(ModelError::NoAdapters);
+        }
         Some(config) => {
             let stages = Wordless { parts: Parts { source, options }, config };
             stages.check()?;

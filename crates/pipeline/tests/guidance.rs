@@ -100,6 +100,7 @@ fn clip_skip() {
     let components = tiny_components();
     let last = draw(&components, &skip(Some(1)));
     assert_eq!(last.rgb, draw(&components, &skip(None)).rgb);
-    let error = skip(Some(2)).size_for(&components.config.outline()).expect_err("too much").to_string();
+    let error =
+        skip(Some(2)).size_for(&components.config.outline()).expect_err("too much").to_string();
     assert_eq!(error, "a clip skip of 2 is not possible with this model: it must be 1 to 1");
 }

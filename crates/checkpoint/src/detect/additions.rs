@@ -22,7 +22,7 @@ impl Addition {
         match self {
             Self::Lora(naming) => format!(
                 "a LoRA{for_title} ({naming} naming), which changes a model and is none; give the \
-                 model itself with -m"
+                 model itself with -m and this file with --lora"
             ),
             Self::Embedding(vectors) => format!(
                 "a textual inversion embedding{for_title} ({vectors} vectors), which is a word and \

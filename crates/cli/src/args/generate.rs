@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use aquatint_pipeline::GenerateRequest;
 
 use super::{
-    Dtype, GuidanceArgs, HiresArgs, LessWorkArgs, PartArgs, PictureArgs, PromptArgs, SamplingArgs,
-    VaeTiling,
+    AdapterArgs, Dtype, GuidanceArgs, HiresArgs, LessWorkArgs, PartArgs, PictureArgs, PromptArgs,
+    SamplingArgs, VaeTiling,
 };
 
 /// Make pictures of what a prompt says.
@@ -56,6 +56,9 @@ pub struct GenerateArgs {
 
     #[command(flatten)]
     pub parts: PartArgs,
+
+    #[command(flatten)]
+    pub adapters: AdapterArgs,
 
     #[command(flatten)]
     pub reading: PromptArgs,

@@ -1,5 +1,6 @@
 //! The command line as it is typed: one file for each group of options.
 
+mod adapters;
 mod dtype;
 mod generate;
 mod guidance;
@@ -11,6 +12,7 @@ mod sampling;
 
 use clap::{Parser, Subcommand};
 
+pub use self::adapters::AdapterArgs;
 pub use self::dtype::{Dtype, VaeTiling};
 pub use self::generate::GenerateArgs;
 pub use self::guidance::GuidanceArgs;

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use aquatint_checkpoint::detect::Addition;
+use aquatint_checkpoint::lora::LoraFile;
 use aquatint_checkpoint::naming::{Layout, Naming, Plan, shapes};
 use aquatint_checkpoint::{Detected, Family, Kind, LoadError, Weights, detect};
 use aquatint_pipeline::presets::preset;
 use serde_json::{Value, json};
 
+use super::inspect_lora;
 use crate::console;
 use crate::failure::Failure;
 
@@ -31,11 +34,25 @@ pub struct InspectArgs {
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let weights = Weights::open(&args.file)?;
     let found = detect(weights.manifest());
+    let is_lora = matches!(found.kind, Kind::Addition(Addition::Lora(_)));
     let report = Report::new(&weights, found, args.family)?;
+    // What kind of changes, or why they cannot be used.
+    let lora = is_lora.then(|| LoraFile::open(&args.file));
     if args.json {
-        console::result(&report.json(&weights).to_string());
-    } else {
-        report.lines(&weights).iter().for_each(|line| console::result(line));
+        let mut told = report.json(&weights);
+        match &lora {
+            Some(Ok(file)) => told["lora"] = inspect_lora::json(file),
+            Some(Err(error)) => told["lora"] = json!({ "error": error.to_string() }),
+            None => {}
+        }
+        console::result(&told.to_string());
+        return Ok(());
+    }
+    report.lines(&weights).iter().for_each(|line| console::result(line));
+    match &lora {
+        Some(Ok(file)) => inspect_lora::lines(file).iter().for_each(|l| console::result(l)),
+        Some(Err(error)) => console::result(&format!("unusable   {error}")),
+        None => {}
     }
     Ok(())
 }
@@ -68,7 +85,8 @@ impl Report {
         for entry in weights.manifest().tensors.values() {
             *report.dtypes.entry(entry.dtype.clone()).or_default() += 1;
         }
-        if let Some(family) = family {
+        let added = matches!(report.found.kind, Kind::Addition(_));
+        if let Some(family) = family.filter(|_| !added) {
             let file = shapes(weights.manifest());
             let mut configs = preset(family);
             if report.found.kind != Kind::Model {

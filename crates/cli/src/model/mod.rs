@@ -5,6 +5,7 @@
 
 mod convert;
 mod inspect;
+mod inspect_lora;
 mod list;
 mod progress;
 mod pull;

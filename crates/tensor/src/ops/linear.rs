@@ -10,9 +10,12 @@ use crate::storage::Storage;
 /// comes into memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
-    nonlinearity: Nonlinearity,
-    residual: Option<&'a Tensor>,
-    rounded: bool,
+    /// The activation.
+    pub nonlinearity: Nonlinearity,
+    /// Added after it.
+    pub residual: Option<&'a Tensor>,
+    /// See [`Self::then_rounded`].
+    pub rounded: bool,
 }
 
 impl<'a> Epilogue<'a> {
