@@ -20,6 +20,8 @@ import pipelines
 import published
 import samplers
 import schedules
+import super_resolution
+import tasks
 import tokenizers_golden
 import web_ui_prompt
 
@@ -36,6 +38,8 @@ def write_all(root: Path) -> None:
     published.write_all(root)
     samplers.write_all(root)
     schedules.write_all(root)
+    super_resolution.write_all(root)
+    tasks.write_all(root)
     numerics.write_all(root)
     tokenizers_golden.write_all(root)
     web_ui_prompt.write_all(root)

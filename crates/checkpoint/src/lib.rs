@@ -23,7 +23,7 @@ mod save_streamed;
 mod source;
 mod weights;
 
-pub use container::Container;
+pub use container::{Container, LAYERS};
 pub use detect::{Detected, Kind, detect};
 pub use dtype::DType;
 pub use error::LoadError;

@@ -14,6 +14,8 @@ pub(crate) enum Source {
     Memory(Cow<'static, [u8]>),
     /// An open file and its length when it was opened.
     Disk(File, usize),
+    /// Several, one after the other, and where each ends.
+    Joined(Vec<(Source, usize)>),
 }
 
 impl Source {
@@ -28,11 +30,22 @@ impl Source {
         Ok(Self::Memory(std::fs::read(path)?.into()))
     }
 
+    /// Several, one after the other.
+    pub fn join(parts: Vec<Self>) -> Self {
+        let mut end = 0usize;
+        let ends = parts.into_iter().map(|part| {
+            end = end.saturating_add(part.len());
+            (part, end)
+        });
+        Self::Joined(ends.collect())
+    }
+
     /// Bytes in all.
     pub fn len(&self) -> usize {
         match self {
             Self::Memory(bytes) => bytes.len(),
             Self::Disk(_, len) => *len,
+            Self::Joined(parts) => parts.last().map_or(0, |(_, end)| *end),
         }
     }
 
@@ -46,6 +59,21 @@ impl Source {
             Self::Disk(file, _) => {
                 let mut bytes = vec![0; range.len()];
                 read_exact_at(file, &mut bytes, range.start as u64)?;
+                Ok(Cow::Owned(bytes))
+            }
+            Self::Joined(parts) => {
+                let mut bytes = Vec::new();
+                for (part, end) in parts {
+                    let start = end - part.len();
+                    let (from, to) = (range.start.max(start), range.end.min(*end));
+                    if from < to {
+                        let here = part.read(from - start..to - start)?;
+                        if here.len() == range.len() {
+                            return Ok(here);
+                        }
+                        bytes.extend_from_slice(&here);
+                    }
+                }
                 Ok(Cow::Owned(bytes))
             }
         }
@@ -88,9 +116,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         std::fs::write(&path, b"0123456789").unwrap();
-        for source in [Source::open(&path).unwrap(), Source::Memory(b"0123456789".into())] {
+        let parts = [&b"012"[..], b"", b"3456", b"789"].map(|part| Source::Memory(part.into()));
+        let joined = Source::join(parts.into());
+        for source in [Source::open(&path).unwrap(), Source::Memory(b"0123456789".into()), joined] {
             assert_eq!(source.len(), 10);
             assert_eq!(source.read(3..6).unwrap(), &b"345"[..]);
+            assert_eq!(source.read(1..9).unwrap(), &b"12345678"[..]);
             assert_eq!(source.read(10..10).unwrap(), &b""[..]);
             assert_eq!(source.read_up_to(8..20).unwrap(), &b"89"[..]);
             let end = source.read(8..usize::MAX).unwrap_err();

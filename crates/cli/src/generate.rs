@@ -30,7 +30,7 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let inputs = Inputs::open(args.pictures.init.as_deref(), args.pictures.mask.as_deref())
         .map_err(|error| Failure::new(error.to_string()))?;
     request.validate_with(&inputs)?;
-    let target = Target::new(args.output.as_deref(), &request.prompt, request.count)?;
+    let target = Target::new(args.output.as_deref(), shown(&request), request.count)?;
     if let Some(preview) = &args.preview {
         check_file(preview)?;
         target.check_apart(preview, &request.seeds())?;
@@ -66,6 +66,11 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
         console::note(&format!("seed {}, {:.1} s", request.seed, clock.total()));
     }
     Ok(())
+}
+
+/// What the pictures show, in words.
+fn shown(request: &GenerateRequest) -> &str {
+    request.class.as_deref().unwrap_or(&request.prompt)
 }
 
 struct Job<'a> {

@@ -12,6 +12,7 @@ mod preview;
 mod samplers;
 mod stop;
 mod train;
+mod upscale;
 
 use std::process::ExitCode;
 
@@ -22,8 +23,10 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Generate(args) => generate::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Sample(args) => generate::run(&args.generate()),
         Command::Samplers(args) => samplers::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Upscale(args) => upscale::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,13 +16,16 @@ fn generate() {
 
         Without -o, pictures are written to the current folder under a name made of the prompt and the seed, and nothing is overwritten. Their names are printed.
 
-        Usage: aquatint generate [OPTIONS] <PROMPT>
+        Usage: aquatint generate [OPTIONS] [PROMPT]
 
         Arguments:
-          <PROMPT>
+          [PROMPT]
                   What to show
 
         Options:
+              --class <NAME|N>
+                  What to show, by name or by number, for a model of classes
+
               --negative-prompt <TEXT>
                   What not to show
 

@@ -36,6 +36,7 @@ pub mod parallel;
 pub mod peak;
 pub mod reduce;
 mod scratch;
+pub mod shuffle;
 #[cfg(test)]
 mod small_shapes;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Nearest-neighbour upsampling by two, channels-last.
+//! Nearest-neighbour upsampling, channels-last: by two fast, by other factors plainly.
 
 use crate::cpu::isa;
 use crate::math::per_isa;
@@ -49,6 +49,46 @@ pub fn upsample_nearest2_grad(dy: &[f32], dx: &mut [f32], [n, h, w, c]: [usize; 
         let dy = &dy[task * together * 4 * w * c..][..4 * dx.len()];
         for (dy, dx) in dy.chunks_exact(4 * w * c).zip(dx.chunks_exact_mut(w * c)) {
             add_fours(isa, dy, dx, c);
+        }
+    });
+}
+
+/// x `[n, h, w, c]` to out `[n, s·h, s·w, c]`: each pixel becomes s².
+#[track_caller]
+pub fn upsample_nearest(x: &[f32], out: &mut [f32], [n, h, w, c]: [usize; 4], s: usize) {
+    let all = n * h * w * c;
+    assert_eq!([x.len(), out.len()], [all, s * s * all], "upsample {:?} by {s}", [n, h, w, c]);
+    if out.is_empty() {
+        return;
+    }
+    let _call = watch::elements("upsample", [n, h, w, c], (1 + s * s) * all);
+    parallel::chunks(out, s * s * w * c, |row, out| {
+        let (first, others) = out.split_at_mut(s * w * c);
+        let x = x[row * w * c..][..w * c].chunks_exact(c);
+        for (pixel, same) in x.zip(first.chunks_exact_mut(s * c)) {
+            same.chunks_exact_mut(c).for_each(|out| out.copy_from_slice(pixel));
+        }
+        others.chunks_exact_mut(s * w * c).for_each(|row| row.copy_from_slice(first));
+    });
+}
+
+/// The gradient: dy `[n, s·h, s·w, c]`, dx `[n, h, w, c]` the sum of each s².
+#[track_caller]
+pub fn upsample_nearest_grad(dy: &[f32], dx: &mut [f32], [n, h, w, c]: [usize; 4], s: usize) {
+    let all = n * h * w * c;
+    assert_eq!([dy.len(), dx.len()], [s * s * all, all], "upsample {:?} by {s}", [n, h, w, c]);
+    if dy.is_empty() {
+        return;
+    }
+    parallel::chunks(dx, w * c, |row, dx| {
+        dx.fill(0.0);
+        let rows = dy[row * s * s * w * c..][..s * s * w * c].chunks_exact(s * w * c);
+        for pixels in rows {
+            for (dx, same) in dx.chunks_exact_mut(c).zip(pixels.chunks_exact(s * c)) {
+                for dy in same.chunks_exact(c) {
+                    dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy);
+                }
+            }
         }
     });
 }
@@ -104,6 +144,24 @@ mod tests {
         let mut dx = [f32::NAN; 2];
         upsample_nearest2_grad(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], &mut dx, [1, 1, 2, 1]);
         assert_eq!(dx, [1.0 + 2.0 + 5.0 + 6.0, 3.0 + 4.0 + 7.0 + 8.0]);
+    }
+
+    #[test]
+    fn by_any_factor() {
+        for shape @ [n, h, w, c] in SHAPES {
+            for s in 1..=4 {
+                let (x, dy) = (random(2, n * h * w * c), random(3, s * s * n * h * w * c));
+                let (mut out, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
+                upsample_nearest(&x, &mut out, shape, s);
+                for (i, &got) in out.iter().enumerate() {
+                    let (e, col, row) = (i % c, i / c % (s * w), i / c / (s * w));
+                    assert_eq!(got, x[(row / s * w + col / s) * c + e], "{shape:?} at {i}");
+                }
+                upsample_nearest_grad(&dy, &mut dx, shape, s);
+                let difference = dot(&out, &dy) - dot(&x, &dx);
+                assert!(difference.abs() <= 1e-6 * (1.0 + dy.len() as f64), "{shape:?} by {s}");
+            }
+        }
     }
 
     #[test]

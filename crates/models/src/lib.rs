@@ -22,6 +22,7 @@ pub mod embeddings;
 pub mod ldm_bert;
 pub mod resample;
 pub mod resnet;
+pub mod super_resolution;
 pub mod text_embedding;
 pub mod token_merging;
 pub mod transformer;
@@ -35,6 +36,7 @@ pub use clip_vision::{ClipVisionConfig, ClipVisionModel};
 pub use config::PerBlock;
 pub use context::Context;
 pub use ldm_bert::{LDMBertConfig, LDMBertModel, LDMBertOutput};
+pub use super_resolution::{SuperResolution, SuperResolutionConfig};
 pub use unet::{UNet2DConditionConfig, UNet2DConditionModel, UNetConditions};
 pub use unet2d::{UNet2DConfig, UNet2DModel};
 pub use vae::{

@@ -117,6 +117,9 @@ impl Components {
         for part in [TOKENIZER, encoder, "unet", vae, "scheduler"] {
             fs::create_dir_all(folder.join(part))?;
         }
+        if self.config.noise_levels.is_some() {
+            fs::create_dir_all(folder.join("low_res_scheduler"))?;
+        }
         self.tokenizer.save(folder.join(TOKENIZER))?;
         if let Some(SecondEncoder { tokenizer, text_encoder }) = &self.second_encoder {
             fs::create_dir_all(folder.join(TOKENIZER_2))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aquatint_models::{AutoencoderKLConfig, ClipTextConfig, UNet2DConditionConfig};
 use serde_json::{Value, json};
 
-use crate::outline::{Beside, ListensTo, Outline, default_size};
+use crate::outline::{Beside, ListensTo, NoiseLevels, Outline, default_size};
 use crate::scheduler::SchedulerConfig;
 use crate::text_encoder::TextEncoderConfig;
 use crate::{ModelError, ModelSource};
@@ -17,17 +17,23 @@ pub(crate) const TEXT_ENCODER_2_CONFIG: &str = "text_encoder_2/config.json";
 pub(crate) const UNET_CONFIG: &str = "unet/config.json";
 pub(crate) const VAE_CONFIG: &str = "vae/config.json";
 pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
+const LOW_RES_SCHEDULER_CONFIG: &str = "low_res_scheduler/scheduler_config.json";
+
+/// The largest noise level of a model that does not say it: diffusers'.
+const MAX_NOISE_LEVEL: usize = 350;
 
 /// diffusers' classes of pipelines that we know, with what they call the text encoder and the
 /// autoencoder.
-const CLASSES: [(&str, &str, &str); 5] = [
+const CLASSES: [(&str, &str, &str); 6] = [
     ("StableDiffusionPipeline", "text_encoder", "vae"),
     (INPAINT, "text_encoder", "vae"),
+    (ENLARGES, "text_encoder", "vae"),
     (XL, "text_encoder", "vae"),
     (XL_INPAINT, "text_encoder", "vae"),
     ("LDMTextToImagePipeline", "bert", "vqvae"),
 ];
 const INPAINT: &str = "StableDiffusionInpaintPipeline";
+const ENLARGES: &str = "StableDiffusionUpscalePipeline";
 const XL: &str = "StableDiffusionXLPipeline";
 const XL_INPAINT: &str = "StableDiffusionXLInpaintPipeline";
 
@@ -47,6 +53,8 @@ pub struct ModelConfig {
     pub vae: AutoencoderKLConfig,
     /// The noise schedule's.
     pub scheduler: SchedulerConfig,
+    /// How much noise the small picture may have, if the model enlarges one.
+    pub noise_levels: Option<NoiseLevels>,
 }
 
 impl ModelConfig {
@@ -68,6 +76,13 @@ impl ModelConfig {
             .contains(&class)
             .then(|| source.json(TEXT_ENCODER_2_CONFIG))
             .transpose()?;
+        let noise_levels = (class == ENLARGES).then(|| noise_levels(source, &index)).transpose()?;
+        let mut vae: AutoencoderKLConfig = source.json(&config(vae))?;
+        // What the file leaves out is 0.18215, but was 0.08333 in all models that enlarge.
+        if class == ENLARGES && vae.scaling_factor == AutoencoderKLConfig::default().scaling_factor
+        {
+            vae.scaling_factor = 0.08333;
+        }
         let config = Self {
             text_encoder: source.json(&config(text_encoder))?,
             text_encoder_2: second,
@@ -75,8 +90,9 @@ impl ModelConfig {
                 .get("force_zeros_for_empty_prompt")
                 .is_some_and(|value| value == &Value::Bool(true)),
             unet: source.json(UNET_CONFIG)?,
-            vae: source.json(&config(vae))?,
+            vae,
             scheduler: source.json(SCHEDULER_CONFIG)?,
+            noise_levels,
         };
         for (file, validity) in [
             (TEXT_ENCODER_CONFIG, config.text_encoder.validate()),
@@ -117,7 +133,11 @@ impl ModelConfig {
     pub fn fits_together(&self) -> Result<(), String> {
         let latent = self.vae.latent_channels;
         // A model for in-painting sees a mask and the latents of the masked picture as well.
-        let seen = if self.paints_in() { 2 * latent + 1 } else { latent };
+        let seen = match self.beside() {
+            Beside::SmallPicture => latent + 3,
+            Beside::MaskAndPicture => 2 * latent + 1,
+            _ => latent,
+        };
         for (what, here, there, whose) in [
             ("in_channels", self.unet.in_channels, seen, "the vae's latents"),
             ("out_channels", self.unet.out_channels, latent, "the vae's latents"),
@@ -133,6 +153,12 @@ impl ModelConfig {
                 return Err(format!("{what} is {here}, but {whose} have {there}"));
             }
         }
+        if let Some(levels) = &self.noise_levels
+            && self.unet.num_class_embeds.is_none_or(|rows| rows <= levels.most)
+        {
+            let most = levels.most;
+            return Err(format!("num_class_embeds has no row for the noise level {most}"));
+        }
         if self.vae.in_channels != 3 || self.vae.out_channels != 3 {
             return Err("the vae is not one of RGB pictures".into());
         }
@@ -141,7 +167,18 @@ impl ModelConfig {
 
     /// Whether the U-Net is one for in-painting, which sees a mask and a picture beside the latents.
     pub fn paints_in(&self) -> bool {
-        self.unet.in_channels == 2 * self.vae.latent_channels + 1
+        self.beside() == Beside::MaskAndPicture
+    }
+
+    /// What the U-Net sees beside the noisy latents.
+    fn beside(&self) -> Beside {
+        if self.noise_levels.is_some() {
+            Beside::SmallPicture
+        } else if self.unet.in_channels == 2 * self.vae.latent_channels + 1 {
+            Beside::MaskAndPicture
+        } else {
+            Beside::Nothing
+        }
     }
 
     /// Width and height of the pictures that the model was trained on.
@@ -153,13 +190,14 @@ impl ModelConfig {
     pub fn outline(&self) -> Outline {
         Outline {
             listens_to: ListensTo::Words,
-            beside: if self.paints_in() { Beside::MaskAndPicture } else { Beside::Nothing },
+            beside: self.beside(),
             latent_channels: self.vae.latent_channels,
             downsampling_factor: self.vae.downsampling_factor(),
             default_size: self.default_size(),
             skippable_layers: self.skippable_layers(),
             skip_connections: self.unet.skip_connections(),
             scheduler: self.scheduler.clone(),
+            noise_levels: self.noise_levels.clone(),
         }
     }
 
@@ -198,7 +236,11 @@ impl ModelConfig {
                 }),
             ),
             _ => (
-                if self.paints_in() { INPAINT } else { "StableDiffusionPipeline" },
+                match self.beside() {
+                    Beside::SmallPicture => ENLARGES,
+                    Beside::MaskAndPicture => INPAINT,
+                    _ => "StableDiffusionPipeline",
+                },
                 json!({
                     "feature_extractor": [null, null],
                     "requires_safety_checker": false,
@@ -210,6 +252,10 @@ impl ModelConfig {
         if let (Value::Object(index), Value::Object(more)) = (&mut index, more) {
             index.extend(more);
         }
+        if let Some(NoiseLevels { most, scheduler }) = &self.noise_levels {
+            index["low_res_scheduler"] = json!(["diffusers", scheduler.class_name]);
+            index["max_noise_level"] = json!(most);
+        }
         let mut files = vec![
             (INDEX.to_owned(), format!("{index:#}\n")),
             (format!("{encoder}/config.json"), text(&self.text_encoder)),
@@ -217,11 +263,27 @@ impl ModelConfig {
             (format!("{vae}/config.json"), text(&self.vae)),
             (SCHEDULER_CONFIG.to_owned(), text(&self.scheduler)),
         ];
+        if let Some(NoiseLevels { scheduler, .. }) = &self.noise_levels {
+            files.push((LOW_RES_SCHEDULER_CONFIG.to_owned(), text(scheduler)));
+        }
         if let Some(second) = &self.text_encoder_2 {
             files.push((TEXT_ENCODER_2_CONFIG.to_owned(), text(second)));
         }
         files
     }
+}
+
+/// The levels of noise that a model which enlarges was trained with.
+fn noise_levels(
+    source: &ModelSource,
+    index: &BTreeMap<String, Value>,
+) -> Result<NoiseLevels, ModelError> {
+    let scheduler: SchedulerConfig = source.json(LOW_RES_SCHEDULER_CONFIG)?;
+    scheduler.validate().map_err(|reason| source.malformed(LOW_RES_SCHEDULER_CONFIG, reason))?;
+    let most = index.get("max_noise_level").and_then(Value::as_u64);
+    let most = most.map_or(MAX_NOISE_LEVEL, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    // A level is a timestep, and has a row in the U-Net's table.
+    Ok(NoiseLevels { most: most.min(scheduler.num_train_timesteps - 1), scheduler })
 }
 
 fn text(config: &impl serde::Serialize) -> String {

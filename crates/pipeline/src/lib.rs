@@ -20,6 +20,8 @@
 //! one argument, a [`Watch`]. This crate knows no command line and no clock.
 
 mod blueprint;
+mod class_model;
+mod classes;
 mod components;
 mod config;
 mod configs;
@@ -47,6 +49,7 @@ mod single_file;
 mod source;
 mod stages;
 mod step_cache;
+mod super_resolution;
 mod text_encoder;
 mod text_to_image;
 pub mod tokenizer;
@@ -54,6 +57,8 @@ mod wordless;
 
 pub use aquatint_diffusion::{Step, Watch};
 pub use aquatint_models::Tiling;
+pub use class_model::ClassConfig;
+pub use classes::Classes;
 pub use components::{
     Components, LoadOptions, SecondEncoder, check_vocabulary, load_module, save_module,
 };
@@ -67,7 +72,7 @@ pub use inputs::Inputs;
 pub use int8::choose as choose_int8;
 pub use latents::Latents;
 pub use model::{Autoencoder, Conditioner, Model, Network, Told};
-pub use outline::{Beside, ListensTo, Outline};
+pub use outline::{Beside, ListensTo, NoiseLevels, Outline};
 pub use parts::fill;
 pub use picture::{
     Encoding, Fit, Mask, Picture, PictureError, PictureFormat, UnknownFit, UnknownFormat,
@@ -81,6 +86,7 @@ pub use scheduler::SchedulerConfig;
 pub use single_file::SingleFile;
 pub use source::ModelSource;
 pub use stages::{Stages, TextEncoders};
+pub use super_resolution::{Tiles, Upscaler};
 pub use text_encoder::{TextEncoder, TextEncoderConfig};
 pub use text_to_image::{decode, denoise, image_to_image, inpaint, outpaint, text_to_image};
 pub use tokenizer::Tokenizer;

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use aquatint_models::unet::{Shortcuts, UNetConditions};
-use aquatint_models::{AutoencoderKL, Context, Tiling, UNet2DConditionModel, UNet2DModel, VQModel};
+use aquatint_models::{
+    AutoencoderKL, ClassEmbedder, Context, Tiling, UNet2DConditionModel, UNet2DModel, VQModel,
+};
 use aquatint_tensor::Tensor;
 
 use crate::lora::LoraUse;
-use crate::prompt::{self, PromptEmbeds};
-use crate::{Components, GenerateRequest, Latents, ModelError, Outline, TextEncoders};
+use crate::prompt::{self, Encoded, PromptEmbeds};
+use crate::{Classes, Components, GenerateRequest, Latents, ModelError, Outline, TextEncoders};
 
 /// A model whose parts are asked for one after the other, each when its stage comes and for as
 /// long as the stage takes: [`Components`] lend what they hold, [`Stages`](crate::Stages) load a
@@ -54,6 +56,10 @@ pub enum Conditioner<'a> {
     Lent(&'a Components),
     /// Text encoders that are dropped with this.
     Loaded(Box<TextEncoders>),
+    /// Classes, which the U-Net knows by number.
+    Classes(Classes),
+    /// Classes as words.
+    Embedder(Box<ClassEmbedder>, Classes),
     /// There are none.
     Nothing,
 }
@@ -62,6 +68,13 @@ pub enum Conditioner<'a> {
 pub enum Told {
     /// What the text encoders say.
     Words(PromptEmbeds),
+    /// The number of a class, and the one that stands for no class if there is one.
+    Class {
+        /// The class that is asked for.
+        class: usize,
+        /// What to be guided away from.
+        none: Option<usize>,
+    },
     /// Nothing.
     Nothing,
 }
@@ -72,9 +85,27 @@ impl Conditioner<'_> {
         match self {
             Self::Lent(components) => Told::Words(prompt::encode_prompt(components, request)),
             Self::Loaded(encoders) => Told::Words(encoders.encode_prompt(request)),
+            Self::Classes(classes) => {
+                Told::Class { class: number(classes, request), none: classes.none }
+            }
+            Self::Embedder(embedder, classes) => {
+                let encoded = |class: usize| Encoded {
+                    context: embedder.forward(&[class as u32]),
+                    pooled: None,
+                };
+                let class = number(classes, request);
+                let negative = encoded(classes.none.unwrap_or(class));
+                Told::Words(PromptEmbeds::new(encoded(class), negative))
+            }
             Self::Nothing => Told::Nothing,
         }
     }
+}
+
+/// The class that a request asks for.
+fn number(classes: &Classes, request: &GenerateRequest) -> usize {
+    let class = request.class.as_deref().unwrap_or_default();
+    classes.find(class).expect("a request without a known class was refused")
 }
 
 /// A U-Net of either kind.

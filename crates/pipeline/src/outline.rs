@@ -3,7 +3,8 @@
 
 use aquatint_models::PerBlock;
 
-use crate::{ModelConfig, ModelError, ModelSource, SchedulerConfig, WordlessConfig};
+use crate::class_model::ClassConfig;
+use crate::{Classes, ModelConfig, ModelError, ModelSource, SchedulerConfig, WordlessConfig};
 
 /// Sizes and channels, and what the U-Net is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,13 +26,27 @@ pub struct Outline {
     pub skip_connections: usize,
     /// The noise schedule.
     pub scheduler: SchedulerConfig,
+    /// How much noise the small picture may have, for a model that enlarges and wants to hear it.
+    pub noise_levels: Option<NoiseLevels>,
+}
+
+/// Noise that is added to a picture before it is enlarged, so that the model may replace what it
+/// would otherwise keep (Ho et al. 2021, "Cascaded diffusion models", section 4.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct NoiseLevels {
+    /// The largest level: a timestep of the schedule.
+    pub most: usize,
+    /// What the levels mean.
+    pub scheduler: SchedulerConfig,
 }
 
 /// What a U-Net is told about the picture besides the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListensTo {
     /// A prompt.
     Words,
+    /// The number of a class.
+    Classes(Classes),
     /// Nothing.
     Nothing,
 }
@@ -48,6 +63,9 @@ pub enum Beside {
     /// elsewhere: the paper's model for in-painting (Rombach et al. 2022, section 4.5), of 7
     /// channels.
     PictureAndMask,
+    /// The pixels of a picture as small as the latents, which it enlarges: the paper's model for
+    /// super-resolution (Rombach et al. 2022, section 4.4), and Stable Diffusion's.
+    SmallPicture,
 }
 
 impl Outline {
@@ -56,15 +74,27 @@ impl Outline {
     /// # Errors
     /// If its configurations are not those of a model that we can draw with.
     pub fn read(source: &ModelSource) -> Result<Self, ModelError> {
+        if let Some(config) = ClassConfig::read(source)? {
+            return Ok(config.outline());
+        }
         Ok(match WordlessConfig::read(source)? {
             Some(config) => config.outline(),
             None => ModelConfig::read(source)?.outline(),
         })
     }
 
+    /// Whether there is anything that a picture can be guided away from.
+    pub fn guided(&self) -> bool {
+        match &self.listens_to {
+            ListensTo::Words => true,
+            ListensTo::Classes(classes) => classes.none.is_some(),
+            ListensTo::Nothing => false,
+        }
+    }
+
     /// Whether the model is for in-painting only.
     pub fn paints_in(&self) -> bool {
-        self.beside != Beside::Nothing
+        matches!(self.beside, Beside::MaskAndPicture | Beside::PictureAndMask)
     }
 }
 

@@ -7,7 +7,7 @@ use aquatint_checkpoint::naming::{Layout, Plan, shapes};
 use aquatint_checkpoint::{Detected, Family, Kind, Weights, detect};
 use serde_json::{Map, Value};
 
-use crate::config::{INDEX, SCHEDULER_CONFIG};
+use crate::config::INDEX;
 use crate::configs::of_folder;
 use crate::presets::preset;
 use crate::{ModelError, ModelSource};
@@ -88,8 +88,10 @@ impl SingleFile {
     pub(crate) fn config(&self, name: &str) -> Option<&Value> {
         match name {
             INDEX => self.configs.get("model_index"),
-            SCHEDULER_CONFIG => self.configs.get("scheduler"),
-            _ => self.configs.get(name.strip_suffix("/config.json")?),
+            _ => {
+                let part = name.strip_suffix("/scheduler_config.json");
+                self.configs.get(part.or(name.strip_suffix("/config.json"))?)
+            }
         }
     }
 

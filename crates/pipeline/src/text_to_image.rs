@@ -115,6 +115,7 @@ pub fn denoise(
         skipped: 0,
         x0: None,
         beside: None,
+        noise_level: None,
         keep: None,
     };
     pass.run(&eps, &mut noise, watch, look)

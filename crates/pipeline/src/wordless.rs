@@ -7,19 +7,21 @@ use std::collections::BTreeMap;
 use aquatint_models::{
     AutoencoderKL, AutoencoderKLConfig, UNet2DConfig, UNet2DModel, VQModel, VQModelConfig,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::class_model::{ClassConfig, ClassModel};
 use crate::config::{INDEX, SCHEDULER_CONFIG, UNET_CONFIG};
 use crate::model::{Autoencoder, Conditioner, Model, Network};
 use crate::outline::{Beside, ListensTo, Outline, default_size};
 use crate::parts::Parts;
-use crate::{LoadOptions, ModelError, ModelSource, SchedulerConfig, Stages};
+use crate::{Classes, LoadOptions, ModelError, ModelSource, SchedulerConfig, Stages};
 
 /// The folder of the autoencoder, which diffusers calls so of whatever kind it is.
 pub(crate) const VQVAE: &str = "vqvae";
 
 /// diffusers' classes of pipelines without words.
-const CLASSES: [&str; 2] = ["LDMPipeline", "LDMInpaintPipeline"];
+const CLASSES: [&str; 3] = ["LDMPipeline", "LDMInpaintPipeline", ENLARGES];
+const ENLARGES: &str = "LDMSuperResolutionPipeline";
 
 /// The configurations of the parts of a model without words, which fit together.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,10 @@ pub struct WordlessConfig {
     pub autoencoder: AutoencoderConfig,
     /// The noise schedule's.
     pub scheduler: SchedulerConfig,
+    /// What the U-Net sees beside the noisy latents.
+    pub beside: Beside,
+    /// The classes that it draws, if it draws some.
+    pub classes: Option<Classes>,
 }
 
 /// The configuration of an autoencoder of either kind.
@@ -43,7 +49,8 @@ pub enum AutoencoderConfig {
 
 impl AutoencoderConfig {
     /// The configuration in a file, after a look at its class.
-    pub(crate) fn read(source: &ModelSource, file: &str) -> Result<Self, ModelError> {
+    pub(crate) fn read(source: &ModelSource) -> Result<Self, ModelError> {
+        let file = &format!("{VQVAE}/config.json");
         let json: BTreeMap<String, Value> = source.json(file)?;
         let config = match json.get("_class_name").and_then(Value::as_str) {
             Some("AutoencoderKL") => Self::Kl(source.json(file)?),
@@ -73,6 +80,64 @@ impl AutoencoderConfig {
         }
     }
 
+    fn set_scaling_factor(&mut self, factor: f64) {
+        match self {
+            Self::Kl(config) => config.scaling_factor = factor,
+            Self::Vq(config) => config.scaling_factor = factor,
+        }
+    }
+
+    /// Whether it is one of RGB pictures, whose latents have as many channels as the U-Net's.
+    ///
+    /// # Errors
+    /// A sentence about the U-Net's configuration, or the part.
+    pub(crate) fn fits(&self, out_channels: usize) -> Result<(), String> {
+        let latent = self.latent_channels();
+        if out_channels != latent {
+            return Err(format!(
+                "out_channels is {out_channels}, but the vqvae's latents have {latent}"
+            ));
+        }
+        if self.channels() != [3, 3] {
+            return Err("the vqvae is not one of RGB pictures".into());
+        }
+        Ok(())
+    }
+
+    /// Whether the weights of the autoencoder are there.
+    ///
+    /// # Errors
+    /// If they are not, or not as described.
+    pub(crate) fn check(&self, parts: &Parts<'_>) -> Result<(), ModelError> {
+        match self {
+            Self::Kl(config) => parts.check(VQVAE, &AutoencoderKL::new(config)),
+            Self::Vq(config) => parts.check(VQVAE, &VQModel::new(config)),
+        }
+    }
+
+    /// The autoencoder with the weights that are `wanted` by name.
+    ///
+    /// # Errors
+    /// If they cannot be read any more.
+    pub(crate) fn load(
+        &self,
+        parts: &Parts<'_>,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Autoencoder<'static>, ModelError> {
+        Ok(match self {
+            Self::Kl(config) => {
+                let mut vae = AutoencoderKL::new(config);
+                parts.fill_some(VQVAE, &mut vae, wanted)?;
+                Autoencoder::Kl(Cow::Owned(vae))
+            }
+            Self::Vq(config) => {
+                let mut vae = VQModel::new(config);
+                parts.fill_some(VQVAE, &mut vae, wanted)?;
+                Autoencoder::Vq(Cow::Owned(vae))
+            }
+        })
+    }
+
     fn channels(&self) -> [usize; 2] {
         match self {
             Self::Kl(config) => [config.in_channels, config.out_channels],
@@ -87,17 +152,26 @@ impl WordlessConfig {
     /// # Errors
     /// If one is missing, or describes what we cannot build, or they do not fit together.
     pub fn read(source: &ModelSource) -> Result<Option<Self>, ModelError> {
-        let index: BTreeMap<String, Value> = source.json(INDEX)?;
+        let index: Map<String, Value> = source.json(INDEX)?;
         let class = index.get("_class_name").and_then(Value::as_str).unwrap_or_default();
         if !CLASSES.contains(&class) {
             return Ok(None);
         }
-        let vqvae = format!("{VQVAE}/config.json");
-        let config = Self {
-            unet: source.json(UNET_CONFIG)?,
-            autoencoder: AutoencoderConfig::read(source, &vqvae)?,
-            scheduler: source.json(SCHEDULER_CONFIG)?,
+        let mut autoencoder = AutoencoderConfig::read(source)?;
+        if class == ENLARGES {
+            // diffusers decodes what the U-Net makes as it is.
+            autoencoder.set_scaling_factor(1.0);
+        }
+        let unet: UNet2DConfig = source.json(UNET_CONFIG)?;
+        let beside = match (class, unet.in_channels) {
+            (ENLARGES, _) => Beside::SmallPicture,
+            (_, channels) if channels == autoencoder.latent_channels() => Beside::Nothing,
+            _ => Beside::PictureAndMask,
         };
+        let classes = unet.num_class_embeds.map(|rows| Classes::new(rows, &index)).transpose();
+        let classes = classes.map_err(|reason| source.malformed(INDEX, reason))?;
+        let scheduler = source.json(SCHEDULER_CONFIG)?;
+        let config = Self { unet, autoencoder, scheduler, beside, classes };
         for (file, validity) in [
             (UNET_CONFIG, config.unet.validate()),
             (SCHEDULER_CONFIG, config.scheduler.validate()),
@@ -110,22 +184,20 @@ impl WordlessConfig {
 
     fn fits_together(&self) -> Result<(), String> {
         let (latent, unet) = (self.autoencoder.latent_channels(), &self.unet);
-        if unet.out_channels != latent {
-            let there = unet.out_channels;
-            return Err(format!("out_channels is {there}, but the vqvae's latents have {latent}"));
-        }
-        if ![latent, 2 * latent + 1].contains(&unet.in_channels) {
-            let there = unet.in_channels;
+        self.autoencoder.fits(unet.out_channels)?;
+        let (seen, what) = match self.beside {
+            Beside::SmallPicture => (latent + 3, "and the small picture's three"),
+            Beside::Nothing => (latent, "and nothing beside them"),
+            _ => (2 * latent + 1, "and as much again and a mask"),
+        };
+        if unet.in_channels != seen {
             return Err(format!(
-                "in_channels is {there}, but the vqvae's latents have {latent}: we know models \
-                 that see nothing beside them, or as much again and a mask"
+                "in_channels is {}, but should be {seen}: the vqvae's latents have {latent}, {what}",
+                unet.in_channels
             ));
         }
-        if self.autoencoder.channels() != [3, 3] {
-            return Err("the vqvae is not one of RGB pictures".into());
-        }
-        if unet.num_class_embeds.is_some() || unet.class_embed_type.is_some() {
-            return Err("num_class_embeds is for a model of classes".into());
+        if unet.class_embed_type.is_some() {
+            return Err("class_embed_type is for a kind of labels that we do not have".into());
         }
         Ok(())
     }
@@ -134,16 +206,16 @@ impl WordlessConfig {
     pub fn outline(&self) -> Outline {
         let latent_channels = self.autoencoder.latent_channels();
         let factor = self.autoencoder.downsampling_factor();
-        let alone = self.unet.in_channels == latent_channels;
         Outline {
-            listens_to: ListensTo::Nothing,
-            beside: if alone { Beside::Nothing } else { Beside::PictureAndMask },
+            listens_to: self.classes.clone().map_or(ListensTo::Nothing, ListensTo::Classes),
+            beside: self.beside,
             latent_channels,
             downsampling_factor: factor,
             default_size: default_size(self.unet.sample_size.as_ref(), factor),
             skippable_layers: None,
             skip_connections: 0,
             scheduler: self.scheduler.clone(),
+            noise_levels: None,
         }
     }
 }
@@ -156,10 +228,15 @@ pub fn open_model<'a>(
     source: &'a ModelSource,
     options: &'a LoadOptions,
 ) -> Result<Box<dyn Model + 'a>, ModelError> {
+    let adapted = !(options.loras.is_empty() && options.embeddings.is_empty());
+    let classes = ClassConfig::read(source)?;
+    if adapted && (classes.is_some() || WordlessConfig::read(source)?.is_some()) {
+        return Err(ModelError::NoAdapters);
+    }
+    if let Some(config) = classes {
+        return Ok(Box::new(ClassModel::open(Parts { source, options }, config)?));
+    }
     Ok(match WordlessConfig::read(source)? {
-        Some(_) if !(options.loras.is_empty() && options.embeddings.is_empty()) => {
-            return Err(ModelError::NoAdapters);
-        }
         Some(config) => {
             let stages = Wordless { parts: Parts { source, options }, config };
             stages.check()?;
@@ -178,28 +255,7 @@ struct Wordless<'a> {
 impl Wordless<'_> {
     fn check(&self) -> Result<(), ModelError> {
         self.parts.check("unet", &UNet2DModel::new(&self.config.unet))?;
-        match &self.config.autoencoder {
-            AutoencoderConfig::Kl(config) => self.parts.check(VQVAE, &AutoencoderKL::new(config)),
-            AutoencoderConfig::Vq(config) => self.parts.check(VQVAE, &VQModel::new(config)),
-        }
-    }
-
-    fn autoencoder(
-        &self,
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Result<Autoencoder<'static>, ModelError> {
-        Ok(match &self.config.autoencoder {
-            AutoencoderConfig::Kl(config) => {
-                let mut vae = AutoencoderKL::new(config);
-                self.parts.fill_some(VQVAE, &mut vae, wanted)?;
-                Autoencoder::Kl(Cow::Owned(vae))
-            }
-            AutoencoderConfig::Vq(config) => {
-                let mut vae = VQModel::new(config);
-                self.parts.fill_some(VQVAE, &mut vae, wanted)?;
-                Autoencoder::Vq(Cow::Owned(vae))
-            }
-        })
+        self.config.autoencoder.check(&self.parts)
     }
 }
 
@@ -209,7 +265,7 @@ impl Model for Wordless<'_> {
     }
 
     fn conditioner(&self) -> Result<Conditioner<'_>, ModelError> {
-        Ok(Conditioner::Nothing)
+        Ok(self.config.classes.clone().map_or(Conditioner::Nothing, Conditioner::Classes))
     }
 
     fn network(&self) -> Result<Network<'_>, ModelError> {
@@ -219,10 +275,10 @@ impl Model for Wordless<'_> {
     }
 
     fn encoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        self.autoencoder(&AutoencoderKL::encodes)
+        self.config.autoencoder.load(&self.parts, &AutoencoderKL::encodes)
     }
 
     fn decoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        self.autoencoder(&|name| !AutoencoderKL::encodes(name))
+        self.config.autoencoder.load(&self.parts, &|name| !AutoencoderKL::encodes(name))
     }
 }

@@ -35,6 +35,7 @@ fn components(golden: &Golden, tokenizer: Tokenizer) -> Components {
         unet: part(&parts["unet"]),
         vae: part(&parts["vae"]),
         scheduler: part(&parts["scheduler"]),
+        noise_levels: None,
     };
     let second_encoder = config.text_encoder_2.as_ref().map(|config| SecondEncoder {
         tokenizer: Tokenizer::open_clip(),

@@ -28,6 +28,7 @@ fn part<T: DeserializeOwned>(value: &Value) -> T {
 fn base(golden: &Golden) -> Components {
     let parts: BTreeMap<String, Value> = golden.config();
     let config = ModelConfig {
+        noise_levels: None,
         text_encoder: part(&parts["text_encoder"]),
         text_encoder_2: parts.get("text_encoder_2").map(part),
         zeros_for_empty_prompt: true,

@@ -17,7 +17,7 @@ mod tensor;
 
 pub use aquatint_kernels::group_norm::GroupMoments;
 pub use aquatint_kernels::{Nonlinearity, Numbers, Precision, cpu, optimizer, peak, watch};
-pub use ops::{Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Mask};
+pub use ops::{ChannelOrder, Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Mask};
 pub use pool::{peak as peak_memory, release as release_idle_memory};
 pub use rng::{Rng, RngKind};
 pub use storage::Use;

@@ -5,6 +5,7 @@ mod gguf;
 mod legacy;
 mod safetensors;
 mod shards;
+mod tfjs;
 mod torch;
 mod views;
 mod zip;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::io;
 
 pub(crate) use shards::open as open_shards;
+pub use tfjs::LAYERS;
 
 use crate::source::Source;
 use crate::{LoadError, Manifest};
@@ -30,6 +32,8 @@ pub enum Container {
     TorchLegacy,
     /// The format of ggml, with quantized numbers, as stable-diffusion.cpp writes it.
     Gguf,
+    /// `model.json` of TensorFlow.js, a layers model, beside files of raw numbers.
+    TfjsLayers,
 }
 
 impl fmt::Display for Container {
@@ -40,6 +44,7 @@ impl fmt::Display for Container {
             Self::TorchZip => "PyTorch zip",
             Self::TorchLegacy => "PyTorch legacy",
             Self::Gguf => "GGUF",
+            Self::TfjsLayers => "TensorFlow.js layers model",
         })
     }
 }
@@ -66,7 +71,9 @@ impl Container {
     /// The manifest of one file of this kind.
     pub(crate) fn read(self, file: &str, source: &Source) -> Result<Manifest, LoadError> {
         let manifest = match self {
-            Self::Safetensors | Self::ShardIndex => return safetensors::read(file, source),
+            Self::Safetensors | Self::ShardIndex | Self::TfjsLayers => {
+                return safetensors::read(file, source);
+            }
             Self::TorchZip => torch::read(source),
             Self::TorchLegacy => legacy::read(source),
             Self::Gguf => gguf::read(source),

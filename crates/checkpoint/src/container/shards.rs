@@ -10,14 +10,14 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
-use super::Container;
+use super::{Container, tfjs};
 use crate::source::Source;
 use crate::{Entry, LoadError, Manifest, Weights};
 
 /// Longer ones are refused: a thousand times the tensors of SDXL fit.
 const LONGEST_INDEX: usize = 16 << 20;
 /// Each shard is an open file, and systems allow a process about a thousand of them.
-const MOST_SHARDS: usize = 256;
+pub(super) const MOST_SHARDS: usize = 256;
 
 #[derive(Deserialize)]
 struct Index {
@@ -34,6 +34,9 @@ pub(crate) fn open(path: &Path, file: String, source: &Source) -> Result<Weights
         Ok(bytes) => bytes,
         Err(source) => return Err(LoadError::Read { file, source }),
     };
+    if tfjs::is_model(&bytes) {
+        return tfjs::open(path, file, &bytes);
+    }
     let Ok(Index { weight_map }) = serde_json::from_slice(&bytes) else {
         let what = if bytes.windows(12).any(|w| w == b"\"weight_map\"") {
             "is an index of shards that is damaged or cut off; copy or download it again"
@@ -76,7 +79,8 @@ pub(crate) fn open(path: &Path, file: String, source: &Source) -> Result<Weights
     Ok(Weights { file, container: Container::ShardIndex, sources, manifest })
 }
 
-fn open_shard(folder: &Path, file: &str, shard: &str) -> Result<(Source, Manifest), LoadError> {
+/// A file that lies below the folder of the `file` that names it.
+pub(super) fn open_below(folder: &Path, file: &str, shard: &str) -> Result<Source, LoadError> {
     let refused = |reason: &str| LoadError::Shard {
         file: file.to_owned(),
         shard: shard.to_owned(),
@@ -92,14 +96,18 @@ fn open_shard(folder: &Path, file: &str, shard: &str) -> Result<(Source, Manifes
         ));
     }
     let path = folder.join(relative);
-    let name = path.display().to_string();
-    let source = match Source::open(&path) {
-        Ok(source) => source,
+    match Source::open(&path) {
+        Ok(source) => Ok(source),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(refused("which is not there; copy or download it too"));
+            Err(refused("which is not there; copy or download it too"))
         }
-        Err(source) => return Err(LoadError::Read { file: name, source }),
-    };
+        Err(source) => Err(LoadError::Read { file: path.display().to_string(), source }),
+    }
+}
+
+fn open_shard(folder: &Path, file: &str, shard: &str) -> Result<(Source, Manifest), LoadError> {
+    let source = open_below(folder, file, shard)?;
+    let name = folder.join(shard).display().to_string();
     let head = source.read_up_to(0..64);
     let head = head.map_err(|source| LoadError::Read { file: name.clone(), source })?;
     // An index within an index is read as safetensors, which refuses it.

@@ -124,7 +124,7 @@ fn by_context(width: Option<usize>) -> Option<Family> {
 }
 
 /// Parts of names that models of other kinds have.
-const OTHERS: [(&str, &str); 17] = [
+const OTHERS: [(&str, &str); 18] = [
     ("double_blocks.", "a Flux or HunyuanVideo model"),
     ("single_transformer_blocks.", "a Flux model"),
     ("joint_blocks.", "a Stable Diffusion 3 model"),
@@ -140,6 +140,7 @@ const OTHERS: [(&str, &str); 17] = [
     ("model.layers.0.mlp.gate_proj.", "a language model"),
     (".rdb1.", "an ESRGAN upscaler"),
     ("RDB1.", "an ESRGAN upscaler"),
+    ("UPN3.", "an RDN upscaler"),
     ("params_ema", "a picture restorer (ESRGAN, SwinIR or alike)"),
     ("discriminator.main.", "a discriminator"),
 ];

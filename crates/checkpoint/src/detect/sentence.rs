@@ -35,6 +35,9 @@ impl Detected {
             Kind::Addition(addition) => {
                 addition.sentence(&kin.map_or(String::new(), |kin| format!(" for {kin}")))
             }
+            Kind::Other(name) if name.contains("upscaler") => {
+                format!("{name}, which draws nothing; give it to `aquatint upscale` with -m")
+            }
             Kind::Other(name) => format!(
                 "{name}, which is no latent diffusion model that we can run; give one of Stable \
                  Diffusion 1.x, 2.x or XL"

@@ -18,6 +18,7 @@ use crate::Manifest;
 mod binding;
 mod config;
 mod convert;
+mod esrgan;
 mod ignored;
 mod layout;
 mod plan;
@@ -29,6 +30,7 @@ mod vae;
 
 pub use binding::{Array, Binding, Rows, Then, store, stored_shape};
 pub use convert::{Output, outputs};
+pub use esrgan::super_resolution;
 pub use ignored::{IGNORED, Pattern, ignored};
 pub use layout::{Layout, Naming, PARTS, PartLayout};
 pub use plan::Plan;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use aquatint_pipeline::GenerateRequest;
+use clap::builder::ArgPredicate;
 
 use super::{
     AdapterArgs, Dtype, GuidanceArgs, HiresArgs, LessWorkArgs, PartArgs, PictureArgs, PromptArgs,
@@ -16,7 +17,16 @@ use super::{
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
     /// What to show
+    #[arg(
+        required = false,
+        required_unless_present = "class",
+        default_value_if("class", ArgPredicate::IsPresent, Some(""))
+    )]
     pub prompt: String,
+
+    /// What to show, by name or by number, for a model of classes
+    #[arg(long, value_name = "NAME|N")]
+    pub class: Option<String>,
 
     /// What not to show
     #[arg(long, value_name = "TEXT", default_value_t = GenerateRequest::default().negative_prompt,
@@ -96,6 +106,7 @@ impl GenerateArgs {
     pub fn request(&self, seed: u64) -> GenerateRequest {
         let request = GenerateRequest {
             prompt: self.prompt.clone(),
+            class: self.class.clone(),
             negative_prompt: self.negative_prompt.clone(),
             width: self.width,
             height: self.height,

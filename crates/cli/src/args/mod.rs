@@ -8,7 +8,9 @@ mod less_work;
 mod parts;
 mod pictures;
 mod prompt;
+mod sample;
 mod sampling;
+mod upscale;
 
 use clap::{Parser, Subcommand};
 
@@ -20,7 +22,9 @@ pub use self::less_work::LessWorkArgs;
 pub use self::parts::PartArgs;
 pub use self::pictures::{HiresArgs, PictureArgs};
 pub use self::prompt::PromptArgs;
+pub use self::sample::SampleArgs;
 pub use self::sampling::SamplingArgs;
+pub use self::upscale::UpscaleArgs;
 
 /// Text to pictures by latent diffusion.
 #[derive(Debug, Parser)]
@@ -36,7 +40,9 @@ pub enum Command {
     Generate(Box<GenerateArgs>),
     /// Fetch models and show which are there
     Model(crate::model::ModelArgs),
+    Sample(Box<SampleArgs>),
     Samplers(crate::samplers::SamplersArgs),
     /// Train one part of a model
     Train(crate::train::TrainArgs),
+    Upscale(Box<UpscaleArgs>),
 }

@@ -3,6 +3,7 @@
 mod arithmetic;
 mod broadcast;
 mod geglu;
+mod rectify;
 mod unary;
 
 use crate::cpu::Isa;
@@ -12,6 +13,7 @@ use crate::parallel::{self, ELEMENTWISE_CHUNK};
 pub use arithmetic::{add, add_assign, add_scalar, axpy, clamp, clamp_grad, mul, scale, sub};
 pub use broadcast::{add_per_picture, add_rows, scale_per_picture};
 pub use geglu::{geglu, geglu_grad};
+pub use rectify::{leaky_relu, leaky_relu_grad, prelu};
 pub use unary::{Unary, unary, unary_grad};
 
 /// `out = f(x)`.

@@ -4,7 +4,9 @@ mod canvas;
 mod enlarge;
 mod fill;
 mod given;
+mod heard;
 mod pass;
+mod small;
 
 use std::ops::ControlFlow;
 
@@ -15,6 +17,7 @@ use aquatint_tensor::{Tensor, release_idle_memory};
 use self::canvas::Canvas;
 use self::given::Given;
 pub(crate) use self::pass::Pass;
+use self::small::Small;
 use crate::latents::repeated;
 use crate::model::{Autoencoder, Network, Told};
 use crate::request::{HiresUpscaler, PictureSeed, Plan};
@@ -90,7 +93,11 @@ pub fn generate(
 ) -> Result<(), GenerateError> {
     let outline = &model.outline();
     let plan = request.plan(outline, inputs)?;
-    let canvas = Canvas::new(request, inputs, &plan, outline.downsampling_factor);
+    let small = Small::new(request, inputs, outline);
+    let canvas = match small {
+        Some(_) => None,
+        None => Canvas::new(request, inputs, &plan, outline.downsampling_factor),
+    };
     let told = {
         let conditioner = model.conditioner()?;
         watch.stage("load");
@@ -107,7 +114,7 @@ pub fn generate(
     };
     release_idle_memory();
 
-    let job = Job { model, outline, request, plan, told, given, pure, settings };
+    let job = Job { model, outline, request, plan, told, given, small, pure, settings };
     let mut network = if plan.steps > 0 { Some(model.network()?) } else { None };
     watch.stage("load");
     let mut decoder = None;
@@ -134,9 +141,10 @@ pub fn generate(
         let pictures = decode(&latents)?;
         watch.stage("decode");
         for (n, (picture, &seed)) in pictures.into_iter().zip(seeds).enumerate() {
-            let picture = match &canvas {
-                Some(canvas) => canvas.keep(picture),
-                None => picture,
+            let picture = match (&canvas, &job.small) {
+                (Some(canvas), _) => canvas.keep(picture),
+                (None, Some(_)) => small::cropped(picture, plan.size),
+                (None, None) => picture,
             };
             let latents = &latents.narrow_rows(n, 1);
             let finished = Finished { index, seed, picture: &picture, latents, decode: &decode };
@@ -160,6 +168,7 @@ struct Job<'a> {
     plan: Plan,
     told: Told,
     given: Option<Given>,
+    small: Option<Small>,
     pure: bool,
     settings: Settings<'a>,
 }
@@ -185,8 +194,9 @@ impl<'a> Job<'a> {
         let mut noise = request.noise(seeds)?;
         // In diffusers' order, because each draw goes on where the one before ended.
         let x0 = init.map(|init| init.draw(&mut noise, seeds.len()));
+        let small = self.small.as_ref().map(|small| small.beside(&mut noise, seeds.len()));
         let eps = noise.randn(&self.shape(plan.base));
-        let beside = given.and_then(|given| given.beside(&mut noise, seeds.len()));
+        let beside = given.and_then(|given| given.beside(&mut noise, seeds.len())).or(small);
         let mask = given.and_then(|given| given.mask.as_ref());
         let mask = mask.map(|mask| repeated(mask, seeds.len()));
         let pass = Pass {
@@ -199,6 +209,7 @@ impl<'a> Job<'a> {
             skipped: plan.skipped,
             x0: x0.as_ref().filter(|_| !self.pure),
             beside: beside.as_ref(),
+            noise_level: self.small.as_ref().and_then(Small::level),
             keep: x0.as_ref().zip(mask.as_ref()),
         };
         let look = self.settings.look;

@@ -7,12 +7,12 @@ use aquatint_diffusion::{
     Blend, Condition, Denoiser, Guidance, GuidanceInterval, ModelDenoiser, MoreGuidance, Noise,
     Run, Step, Thresholded, Watch,
 };
-use aquatint_models::unet::{Shortcuts, UNetConditions};
+use aquatint_models::unet::Shortcuts;
 use aquatint_tensor::Tensor;
 
 use super::GenerateError;
+use super::heard::{Heard, Hearing};
 use crate::model::{Network, Told};
-use crate::prompt::{self, Contexts};
 use crate::step_cache::StepCache;
 use crate::{GenerateRequest, Outline};
 
@@ -31,6 +31,8 @@ pub(crate) struct Pass<'a> {
     pub x0: Option<&'a Tensor>,
     /// What the network sees beside the noisy latents. `[N, h, w, K]`
     pub beside: Option<&'a Tensor>,
+    /// How much noise there is in what is seen beside, for a network that wants to hear it.
+    pub noise_level: Option<usize>,
     /// What is to stay, and a mask that is 1 where it need not. `[N, h, w, C]`
     pub keep: Option<(&'a Tensor, &'a Tensor)>,
 }
@@ -56,36 +58,24 @@ impl Pass<'_> {
 
         let n = eps.dim(0);
         let cache = RefCell::new(StepCache::new(request.deep_cache, request.deep_cache_branch));
-        let contexts = match self.told {
-            Told::Words(embeds) => Some(Contexts::new(embeds, n, sigmas, &schedule)),
-            Told::Nothing => None,
-        };
-        let (width, height) = self.size;
+        let heard = Heard::new(self, n, sigmas, &schedule);
         let conditioned = |xt: &Tensor, timesteps: &[f32], asked: &[Condition]| {
             look(&xt.narrow_rows(0, n));
             let seen = self.beside.map(|beside| beside_each(xt, beside));
             let xt = seen.as_ref().unwrap_or(xt);
-            let Some(contexts) = &contexts else {
-                let nothing = (UNetConditions::default(), Shortcuts::default());
-                return self.network.predict(xt, timesteps, None, &nothing.0, nothing.1);
-            };
-            let (told, texts, context) = contexts.at(asked, timesteps[0]);
-            let conditions = prompt::conditions(&texts, n, [height, width]);
-            cache.borrow_mut().pass(&told, |deep| {
+            let Hearing { named, context, conditions } = heard.at(asked, timesteps[0]);
+            cache.borrow_mut().pass(&named, |deep| {
                 let shortcuts = Shortcuts { deep, token_merging: request.token_merging };
-                self.network.predict(xt, timesteps, Some(&context), &conditions, shortcuts)
+                self.network.predict(xt, timesteps, context.as_deref(), &conditions, shortcuts)
             })
         };
         let interval = GuidanceInterval::of_steps(request.guidance_interval, sigmas, &schedule);
         let curve = request.guidance_curve()?.map(|curve| curve.scales(sigmas.len() - 1));
-        let (guidance_scale, more) = match (self.told, &contexts) {
-            (Told::Words(embeds), Some(contexts)) => {
-                let scales = curve.as_deref().map(|scales| (contexts.timesteps(), scales));
-                let rescale = request.guidance_rescale;
-                let more = MoreGuidance { weights: &embeds.weights, scales, rescale };
-                (request.guidance_scale, more)
-            }
-            _ => (1.0, MoreGuidance::default()),
+        let guidance_scale = if outline.guided() { request.guidance_scale } else { 1.0 };
+        let more = MoreGuidance {
+            weights: heard.weights(),
+            scales: curve.as_deref().filter(|_| outline.guided()).map(|c| (heard.timesteps(), c)),
+            rescale: request.guidance_rescale,
         };
         let guidance = Guidance { conditioned: &conditioned, guidance_scale, interval, more };
         let plain = ModelDenoiser { network: &guidance, schedule: &schedule, prediction_type };

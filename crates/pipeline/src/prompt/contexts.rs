@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use aquatint_diffusion::{Condition, Schedule, step_of};
+use aquatint_diffusion::{Condition, step_of};
 use aquatint_models::Context;
 use aquatint_tensor::Tensor;
 
@@ -23,21 +23,9 @@ pub(crate) struct Contexts<'a> {
 }
 
 impl<'a> Contexts<'a> {
-    /// For `rows` pictures in a run along `sigmas`.
-    pub(crate) fn new(
-        embeds: &'a PromptEmbeds,
-        rows: usize,
-        sigmas: &[f64],
-        schedule: &Schedule,
-    ) -> Self {
-        let stops = &sigmas[..sigmas.len() - 1];
-        let timesteps = stops.iter().map(|&sigma| schedule.t(sigma) as f32).collect();
-        Self { embeds, rows, timesteps, made: RefCell::default() }
-    }
-
-    /// The timestep of each step.
-    pub(crate) fn timesteps(&self) -> &[f32] {
-        &self.timesteps
+    /// For `rows` pictures in a run whose steps are at `timesteps`.
+    pub(crate) fn new(embeds: &'a PromptEmbeds, rows: usize, timesteps: &[f32]) -> Self {
+        Self { embeds, rows, timesteps: timesteps.to_vec(), made: RefCell::default() }
     }
 
     /// What the U-Net is told under the conditions `asked` at a timestep: names for it, the texts,

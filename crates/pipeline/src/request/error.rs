@@ -123,6 +123,37 @@ pub enum RequestError {
     PaintsInOnly,
     #[error("this model reads no words: leave the prompt empty")]
     NoWords,
+    #[error(
+        "this model draws classes: say which with --class, by name or by a number from 0 to {0}"
+    )]
+    WhichClass(usize),
+    #[error("this model knows no classes: leave out --class")]
+    NoClasses,
+    #[error("there is no class {0}: this model has those from 0 to {1}")]
+    ClassNumber(usize, usize),
+    #[error(
+        "there is no class `{name}`{}",
+        match nearest {
+            Some(nearest) => format!("; did you mean `{nearest}`?"),
+            None => format!(": give a name or a number from 0 to {last}"),
+        }
+    )]
+    ClassName { name: String, nearest: Option<String>, last: usize },
+    #[error("this model enlarges pictures: give one to `aquatint upscale`")]
+    EnlargesOnly,
+    #[error("this model does not enlarge pictures: give one that does, or none")]
+    DoesNotEnlarge,
+    #[error("{0} is not for a model that enlarges pictures: leave it out")]
+    NotEnlarging(&'static str),
+    #[error("a noise level of {0} is not possible: this model knows those from 0 to {1}")]
+    NoiseLevel(usize, usize),
+    #[error("this model knows no noise levels: leave out --noise-level")]
+    NoNoiseLevels,
+    #[error(
+        "{width}x{height} pixels are too many for this model to enlarge {factor} times: the result \
+         may have 1536x1536 pixels, and 2048 on a side"
+    )]
+    TooLargeToEnlarge { width: usize, height: usize, factor: usize },
     #[error("this model knows no deep cache and no token merging")]
     NoShortcuts,
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! What a user asks for: one type for the command line, the library and whoever comes later, and
 //! one place that says whether it can be done.
 
+mod enlarging;
 mod error;
 mod plan;
 mod task;
@@ -13,6 +14,7 @@ use aquatint_diffusion::{
 use aquatint_diffusion::{samplers, spacing};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::enlarging::SMALL_STEP;
 pub use self::error::RequestError;
 pub use self::plan::Plan;
 pub(crate) use self::plan::extended;
@@ -141,6 +143,12 @@ pub struct GenerateRequest {
     /// A second pass over a larger picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hires: Option<Hires>,
+    /// What to show, by name or by number, for a model of classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// How much noise is added to a picture before it is enlarged: a timestep; nothing means 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_level: Option<usize>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -182,6 +190,8 @@ impl Default for GenerateRequest {
             extend: None,
             fit: Fit::default(),
             hires: None,
+            class: None,
+            noise_level: None,
         }
     }
 }
@@ -310,6 +320,11 @@ impl GenerateRequest {
         model: &Outline,
     ) -> Result<(), RequestError> {
         check_size(width, height, model.downsampling_factor)?;
+        self.check_steps_and_words(model)
+    }
+
+    /// What has nothing to do with sizes.
+    fn check_steps_and_words(&self, model: &Outline) -> Result<(), RequestError> {
         let timesteps = model.scheduler.num_train_timesteps;
         if self.steps > timesteps {
             return Err(RequestError::Steps(self.steps, timesteps));
@@ -320,12 +335,17 @@ impl GenerateRequest {
                 return Err(RequestError::ClipSkipTooMuch(skip, layers));
             }
         }
-        match (model.listens_to, model.skip_connections) {
-            (ListensTo::Nothing, _)
-                if !(self.prompt.is_empty() && self.negative_prompt.is_empty()) =>
-            {
-                Err(RequestError::NoWords)
+        let words = !(self.prompt.is_empty() && self.negative_prompt.is_empty());
+        match (&model.listens_to, &self.class) {
+            (ListensTo::Classes(classes), Some(class)) => drop(classes.find(class)?),
+            (ListensTo::Classes(classes), None) => {
+                return Err(RequestError::WhichClass(classes.count - 1));
             }
+            (_, Some(_)) => return Err(RequestError::NoClasses),
+            (_, None) => {}
+        }
+        match (&model.listens_to, model.skip_connections) {
+            (ListensTo::Nothing | ListensTo::Classes(_), _) if words => Err(RequestError::NoWords),
             (_, 0) if self.deep_cache > 1 || self.token_merging > 0.0 => {
                 Err(RequestError::NoShortcuts)
             }

@@ -1,6 +1,7 @@
 //! What a request comes to with a model and pictures: sizes and steps, or why it cannot be done.
 
 use super::{Extend, GenerateRequest, HiresSize, RequestError, SIZE_STEP, SIZES, check_size};
+use crate::outline::Beside;
 use crate::{Inputs, Outline};
 
 /// Sizes in pixels and numbers of steps.
@@ -25,6 +26,12 @@ impl GenerateRequest {
     /// The first thing that is wrong.
     pub fn plan(&self, model: &Outline, inputs: &Inputs) -> Result<Plan, RequestError> {
         self.validate_with(inputs)?;
+        if model.beside == Beside::SmallPicture {
+            return self.plan_enlarging(model, inputs);
+        }
+        if self.noise_level.is_some() {
+            return Err(RequestError::NoNoiseLevels);
+        }
         if model.paints_in() && (inputs.mask.is_none() && self.extend.is_none()) {
             return Err(RequestError::PaintsInOnly);
         }

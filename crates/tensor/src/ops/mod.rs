@@ -11,8 +11,10 @@ mod linear;
 mod loss;
 mod norm;
 mod optimizer;
+mod rectify;
 mod reduce;
 mod rounded;
+mod shuffle;
 mod unary;
 mod upsample;
 
@@ -21,3 +23,4 @@ pub use conv2d::Conv2dOptions;
 pub use conv2d_fused::Conv2dFusion;
 pub use linear::Epilogue;
 pub use norm::GroupNormWeights;
+pub use shuffle::ChannelOrder;

@@ -20,6 +20,20 @@ impl Tensor {
         })
     }
 
+    /// Every pixel s times in both directions: `[N, H, W, C]` → `[N, s·H, s·W, C]`.
+    #[track_caller]
+    pub fn upsample_nearest(&self, s: usize) -> Tensor {
+        let &[n, h, w, c] = self.shape() else { panic!("upsample of {:?}", self.shape()) };
+        let size = [n, h, w, c];
+        let mut out = Buffer::stale(self.len() * s * s);
+        upsample::upsample_nearest(self.data(), &mut out, size, s);
+        Tensor::from_op([Some(self)], &[n, s * h, s * w, c], out, move |dy, _| {
+            let mut dx = Buffer::stale(dy.len() / (s * s));
+            upsample::upsample_nearest_grad(dy.data(), &mut dx, size, s);
+            [Some(Tensor::from_buffer(dx, &size))]
+        })
+    }
+
     /// x `[N, H, W, C]` without its last rows and columns: `[N, height, width, C]`.
     #[track_caller]
     pub fn crop(&self, [height, width]: [usize; 2]) -> Tensor {
@@ -44,5 +58,6 @@ mod tests {
     fn gradients() {
         let x = [Rng::new(12).randn(&[2, 3, 2, 4])];
         gradcheck(&x, 1e-3, |t| t[0].upsample_nearest2());
+        gradcheck(&x, 1e-3, |t| t[0].upsample_nearest(3));
     }
 }
