@@ -17,6 +17,7 @@ import loras
 import models
 import numerics
 import pipelines
+import previews
 import published
 import samplers
 import schedules
@@ -35,6 +36,7 @@ def write_all(root: Path) -> None:
     families.write_all(root)
     loras.write_all(root)
     pipelines.write_all(root)
+    previews.write_all(root)
     published.write_all(root)
     samplers.write_all(root)
     schedules.write_all(root)

@@ -15,6 +15,12 @@ pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// Characters for the terminal, as they are.
+pub fn draw(text: &str) {
+    let mut terminal = std::io::stderr().lock();
+    let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
+}
+
 /// A bar for bytes that are fetched, if somebody sees it.
 pub fn bytes_bar() -> Option<ProgressBar> {
     let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} (left: {eta}) {wide_msg}";
@@ -50,6 +56,14 @@ impl Progress {
                     note(&format!("{what} {done}/{total}"));
                 }
             }
+        }
+    }
+
+    /// Does something to the terminal without the bar in the way.
+    pub fn suspended(&self, draw: &dyn Fn()) {
+        match self {
+            Self::Bar(bar) => bar.suspend(draw),
+            Self::Lines { .. } => draw(),
         }
     }
 

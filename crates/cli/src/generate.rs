@@ -8,29 +8,44 @@ use std::time::Instant;
 use aquatint_pipeline::lora::{LoraSpec, LoraUse, tell};
 use aquatint_pipeline::request::{PictureSeed, Plan};
 use aquatint_pipeline::{
-    Finished, GenerateRequest, Inputs, LoadOptions, Model, ModelSource, Outline, Picture, Settings,
-    Step, Told, Watch, batches, generate, metadata, open_model, png, take_loras,
+    CancelToken, Encoding, Finished, GenerateError, GenerateRequest, Inputs, LatentPreview,
+    LoadOptions, Model, ModelSource, Outline, Picture, PictureFormat, Settings, Step, Tiling, Told,
+    Watch, batches, cancellable, encode_picture, generate, metadata, open_model, save_picture,
+    take_loras,
 };
+use aquatint_tensor::release_idle_memory;
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Dtype, GenerateArgs};
+use crate::args::{Dtype, GenerateArgs, Typed, not_used, repeated};
 use crate::console::{self, Progress};
 use crate::failure::Failure;
 use crate::names::{Target, check_file, unwritable};
 use crate::preview::Preview;
+use crate::show::{Show, Way};
 use crate::{embedded, machine, stop};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Makes the pictures. Everything that can be wrong is looked at before anything takes time.
-pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
+pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
     stop::listen();
-    let request = args.request(args.sampling.seed.unwrap_or_else(machine::random_seed));
+    let mut request = args.request(args.sampling.seed.unwrap_or_else(machine::random_seed));
+    if let Some(path) = &args.from {
+        let (again, made) = repeated(path, &request, typed)?;
+        request = again;
+        let dtype = made.dtype.as_ref().and_then(|name| Dtype::from_str(name, false).ok());
+        args.dtype = dtype.filter(|_| !typed.has("dtype")).unwrap_or(args.dtype);
+        not_used(path, &made, &model_name(&args)).iter().for_each(|note| console::note(note));
+    }
+    let args = &args;
     request.validate()?;
-    let inputs = Inputs::open(args.pictures.init.as_deref(), args.pictures.mask.as_deref())
+    let path = |name: &Option<String>| name.as_ref().map(PathBuf::from);
+    let inputs = Inputs::open(path(&request.init).as_deref(), path(&request.mask).as_deref())
         .map_err(|error| Failure::new(error.to_string()))?;
     request.validate_with(&inputs)?;
-    let target = Target::new(args.output.as_deref(), shown(&request), request.count)?;
+    let (output, format) = (args.output.as_deref(), args.written.format);
+    let target = Target::new(output, format, shown(&request), request.count)?;
     if let Some(preview) = &args.preview {
         check_file(preview)?;
         target.check_apart(preview, &request.seeds())?;
@@ -41,7 +56,13 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
         }
         None => embedded::model()?,
     };
-    let plan = request.plan(&Outline::read(&source)?, &inputs)?;
+    let outline = Outline::read(&source)?;
+    let plan = request.plan(&outline, &inputs)?;
+    let way = args.written.show.and_then(Way::found);
+    let decoder = args.written.preview_decoder.as_ref();
+    let decoder = decoder.map(|path| LatentPreview::open(path, outline.latent_channels));
+    let show = way.map(|way| Ok::<_, Failure>((way, decoder.transpose()?))).transpose()?;
+    check_room(args, &request, plan.base, &target)?;
     machine::start_threads(args.threads)?;
 
     let clock = Clock::new();
@@ -58,7 +79,7 @@ pub fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let model = open_model(&source, &options)?;
     note_loras(model.loras());
     let job = Job { args, request, inputs, plan, target, model: &*model, loras };
-    let (files, clock) = machine::compute(|| job.run(clock))?;
+    let (files, clock) = machine::compute(|| job.run(show, clock))?;
     if args.json {
         console::result(&report(args, request, inputs, plan, &files, clock).to_string());
     } else {
@@ -97,8 +118,21 @@ impl Job<'_> {
     /// A part of the model is loaded when its stage comes and dropped after its last use, so that a
     /// single batch never has two in memory. Of several batches, each is written before the next
     /// begins.
-    fn run(&self, clock: Clock) -> Result<(Vec<PathBuf>, Clock), Failure> {
+    fn run(
+        &self,
+        shown: Option<(Way, Option<LatentPreview>)>,
+        clock: Clock,
+    ) -> Result<(Vec<PathBuf>, Clock), Failure> {
         let clock = RefCell::new(clock);
+        let show = match shown {
+            Some((way, decoder)) => {
+                let preview = decoder.map_or_else(|| self.fitted(), Ok)?;
+                clock.borrow_mut().stage("load");
+                Some(Show::new(way, preview))
+            }
+            None => None,
+        };
+        let show = show.as_ref();
         let Self { request, plan, model, .. } = *self;
         let (width, height) = plan.size;
         let batches = batches(&model.outline(), width, height, &request.seeds());
@@ -107,8 +141,12 @@ impl Job<'_> {
         let look = |latents: &_| preview.iter().for_each(|preview| preview.look(latents));
         let tiling = self.args.vae_tiling.into();
         let settings = Settings { tiling, look: &look, hear: &note_cut };
-        let watch =
-            &mut Watcher { progress: &mut progress, preview: preview.as_ref(), clock: &clock };
+        let watch = &mut Watcher {
+            progress: &mut progress,
+            preview: preview.as_ref(),
+            clock: &clock,
+            show,
+        };
 
         let (mut files, mut failure) = (Vec::with_capacity(request.count), None);
         let outcome =
@@ -118,7 +156,7 @@ impl Job<'_> {
                 self.inputs,
                 settings,
                 watch,
-                &mut |finished| match self.keep(&finished, preview.as_ref(), &clock) {
+                &mut |finished| match self.keep(&finished, preview.as_ref(), show, &clock) {
                     Ok(file) => {
                         files.push(file);
                         ControlFlow::Continue(())
@@ -141,8 +179,10 @@ impl Job<'_> {
         &self,
         finished: &Finished<'_>,
         preview: Option<&Preview>,
+        show: Option<&Show>,
         clock: &RefCell<Clock>,
     ) -> Result<PathBuf, Failure> {
+        show.iter().for_each(|show| show.finished(finished.picture));
         let path = self.target.path(finished.index, finished.seed.seed);
         self.write(&path, finished.picture, finished.seed)?;
         clock.borrow_mut().stage("write");
@@ -158,13 +198,61 @@ impl Job<'_> {
         if stop::requested() {
             return Err(Failure::interrupted());
         }
-        let model = match &self.args.model {
-            None => embedded::NAME.into(),
-            Some(folder) => folder.file_name().unwrap_or_default().to_string_lossy(),
-        };
-        let mut texts = metadata::texts(self.request, seed, self.plan.base, &model, VERSION);
+        let mut texts = texts(self.args, self.request, seed, self.plan.base);
         tell(&mut texts, self.loras);
-        stop::whole(|| png::save(path, picture, &texts)).map_err(|error| unwritable(path, &error))
+        let format = PictureFormat::of_path(path).unwrap_or_default();
+        let encoding = Encoding { format, quality: self.args.written.quality };
+        stop::whole(|| save_picture(path, picture, &texts, encoding))
+            .map_err(|error| unwritable(path, &error))
+    }
+
+    /// Colours for latents, from the autoencoder itself.
+    fn fitted(&self) -> Result<LatentPreview, Failure> {
+        let channels = self.model.outline().latent_channels;
+        let token = stop::token();
+        let fitted = cancellable(Some(&token), || {
+            let vae = self.model.decoder().map_err(GenerateError::from)?;
+            Ok(LatentPreview::fitted(channels, |latents| vae.decode(latents, Tiling::Off)))
+        });
+        release_idle_memory();
+        fitted.map_err(GenerateError::from)?
+    }
+}
+
+/// Whether the format has room for how the picture was made. It is better to know before the work.
+fn check_room(
+    args: &GenerateArgs,
+    request: &GenerateRequest,
+    size: (usize, usize),
+    target: &Target,
+) -> Result<(), Failure> {
+    let path = target.path(0, request.seed);
+    let format = PictureFormat::of_path(&path).unwrap_or_default();
+    let seed = request.picture_seeds()[0];
+    let (texts, small) = (texts(args, request, seed, size), Picture::new(8, 8, [0; 3]));
+    encode_picture(&small, &texts, Encoding { format, ..Default::default() })
+        .map(drop)
+        .map_err(|error| unwritable(&path, &error))
+}
+
+/// What a picture says about how it was made.
+fn texts(
+    args: &GenerateArgs,
+    request: &GenerateRequest,
+    seed: PictureSeed,
+    size: (usize, usize),
+) -> std::collections::BTreeMap<&'static str, String> {
+    let dtype = args.dtype.to_possible_value();
+    let dtype = dtype.as_ref().map_or("f32", |value| value.get_name());
+    let model = &model_name(args);
+    metadata::texts(request, seed, size, &metadata::Origin { model, version: VERSION, dtype })
+}
+
+/// What the model is called in pictures.
+fn model_name(args: &GenerateArgs) -> String {
+    match &args.model {
+        None => embedded::NAME.into(),
+        Some(folder) => folder.file_name().unwrap_or_default().to_string_lossy().into(),
     }
 }
 
@@ -183,12 +271,16 @@ fn note_cut(told: &Told) {
 struct Watcher<'a> {
     progress: &'a mut Progress,
     preview: Option<&'a Preview>,
+    show: Option<&'a Show>,
     clock: &'a RefCell<Clock>,
 }
 
 impl Watch for Watcher<'_> {
-    fn step(&mut self, _: Step<'_>) -> ControlFlow<()> {
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
         self.progress.step();
+        if let Some(show) = self.show {
+            show.step(step.denoised, |draw| self.progress.suspended(draw));
+        }
         self.preview.iter().for_each(|preview| preview.step());
         ControlFlow::Continue(())
     }
@@ -199,6 +291,10 @@ impl Watch for Watcher<'_> {
 
     fn cancelled(&self) -> bool {
         stop::requested()
+    }
+
+    fn token(&self) -> Option<CancelToken> {
+        Some(stop::token())
     }
 }
 

@@ -5,25 +5,31 @@ mod console;
 mod embedded;
 mod failure;
 mod generate;
+mod info;
 mod machine;
 mod model;
 mod names;
 mod preview;
 mod samplers;
+mod show;
 mod stop;
 mod train;
 mod upscale;
 
 use std::process::ExitCode;
 
-use args::{Args, Command};
-use clap::Parser;
+use args::{Args, Command, Typed};
+use clap::{CommandFactory, FromArgMatches};
 
 fn main() -> ExitCode {
-    let outcome = match Args::parse().command {
-        Command::Generate(args) => generate::run(&args),
+    let matches = Args::command().get_matches();
+    let typed = Typed::of(&matches);
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let outcome = match args.command {
+        Command::Generate(args) => generate::run(*args, &typed),
+        Command::Info(args) => info::run(&args),
         Command::Model(args) => model::run(&args),
-        Command::Sample(args) => generate::run(&args.generate()),
+        Command::Sample(args) => generate::run(args.generate(), &typed),
         Command::Samplers(args) => samplers::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Upscale(args) => upscale::run(&args),

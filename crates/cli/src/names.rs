@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use aquatint_pipeline::PictureFormat;
+
 use crate::failure::Failure;
 
 /// Characters of a prompt in a file name.
@@ -16,20 +18,34 @@ pub enum Target {
     /// Several to this file's name, numbered from 1.
     Numbered(PathBuf),
     /// To new files in this folder.
-    Folder { folder: PathBuf, slug: String },
+    Folder { folder: PathBuf, slug: String, format: PictureFormat },
 }
 
 impl Target {
-    /// What `-o` means for `count` pictures, after a look at whether it can be written to.
-    pub fn new(output: Option<&Path>, prompt: &str, count: usize) -> Result<Self, Failure> {
+    /// What `-o` means for `count` pictures of this format, or of the one that the name says, after
+    /// a look at whether it can be written to.
+    pub fn new(
+        output: Option<&Path>,
+        format: Option<PictureFormat>,
+        prompt: &str,
+        count: usize,
+    ) -> Result<Self, Failure> {
         let output = output.unwrap_or(Path::new("."));
         let is_folder = output.is_dir() || output.as_os_str().to_string_lossy().ends_with('/');
         if is_folder {
             fs::create_dir_all(output).map_err(|error| unwritable(output, &error))?;
             check_folder(output)?;
-            return Ok(Self::Folder { folder: output.into(), slug: slug(prompt) });
+            let format = format.unwrap_or_default();
+            return Ok(Self::Folder { folder: output.into(), slug: slug(prompt), format });
         }
-        check_file(output)?;
+        let named = check_file(output)?;
+        if let Some(format) = format.filter(|format| *format != named) {
+            let name = output.display();
+            return Err(Failure::new(format!(
+                "{name} is the name of a {named} file, not of a {format} file: change the name or \
+                 leave out --format"
+            )));
+        }
         Ok(if count == 1 { Self::File(output.into()) } else { Self::Numbered(output.into()) })
     }
 
@@ -39,12 +55,14 @@ impl Target {
             Self::File(path) => path.clone(),
             Self::Numbered(path) => {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                path.with_file_name(format!("{stem}-{}.png", index + 1))
+                let extension = path.extension().unwrap_or_default().to_string_lossy();
+                path.with_file_name(format!("{stem}-{}.{extension}", index + 1))
             }
-            Self::Folder { folder, slug } => {
+            Self::Folder { folder, slug, format } => {
+                let end = format.extension();
                 let mut names = (1..).map(|n| match n {
-                    1 => format!("{slug}-{seed}.png"),
-                    n => format!("{slug}-{seed}-{n}.png"),
+                    1 => format!("{slug}-{seed}.{end}"),
+                    n => format!("{slug}-{seed}-{n}.{end}"),
                 });
                 let free = names.find(|name| !folder.join(name).exists());
                 folder.join(free.expect("numbers do not end"))
@@ -77,19 +95,19 @@ fn real(path: &Path) -> PathBuf {
         .unwrap_or_else(|| path.to_owned())
 }
 
-/// Whether `path` names a PNG in a folder that can be written to.
-pub fn check_file(path: &Path) -> Result<(), Failure> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if path.is_dir() || extension != "png" {
+/// Of which format the name of a picture is, in a folder that can be written to.
+pub fn check_file(path: &Path) -> Result<PictureFormat, Failure> {
+    let format = PictureFormat::of_path(path).filter(|_| !path.is_dir()).ok_or_else(|| {
         let name = path.display();
-        return Err(Failure::new(format!(
-            "{name} is neither a folder nor a name that ends in .png"
-        )));
-    }
+        Failure::new(format!(
+            "{name} is neither a folder nor a name that ends in .png, .jpg or .webp"
+        ))
+    })?;
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => check_folder(folder),
-        _ => check_folder(Path::new(".")),
+        Some(folder) if !folder.as_os_str().is_empty() => check_folder(folder)?,
+        _ => check_folder(Path::new("."))?,
     }
+    Ok(format)
 }
 
 /// Whether files can be made in a folder. It is better to know before the work than after.
@@ -143,7 +161,7 @@ mod tests {
     #[test]
     fn nothing_is_overwritten_in_a_folder() {
         let folder = tempfile::tempdir().expect("a folder");
-        let target = Target::new(Some(folder.path()), "a cat", 2).expect("writable");
+        let target = Target::new(Some(folder.path()), None, "a cat", 2).expect("writable");
         for expected in ["a-cat-7.png", "a-cat-7-2.png", "a-cat-7-3.png"] {
             let path = target.path(0, 7);
             assert_eq!(path, folder.path().join(expected));
@@ -155,15 +173,28 @@ mod tests {
     fn a_file_is_taken_at_its_word() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("out.png");
-        let one = Target::new(Some(&file), "a cat", 1).expect("writable");
+        let one = Target::new(Some(&file), None, "a cat", 1).expect("writable");
         assert_eq!(one.path(0, 7), file);
-        let two = Target::new(Some(&file), "a cat", 2).expect("writable");
+        let two = Target::new(Some(&file), None, "a cat", 2).expect("writable");
         assert_eq!(two.path(1, 8), folder.path().join("out-2.png"));
-        assert!(Target::new(Some(&folder.path().join("out.jpg")), "a cat", 1).is_err());
-        assert!(Target::new(Some(&folder.path().join("no/out.png")), "a cat", 1).is_err());
+        assert!(Target::new(Some(&folder.path().join("out.gif")), None, "a cat", 1).is_err());
+        assert!(Target::new(Some(&folder.path().join("no/out.png")), None, "a cat", 1).is_err());
         let new = format!("{}/new/", folder.path().display());
-        Target::new(Some(Path::new(&new)), "a cat", 1).expect("a slash asks for a folder");
+        Target::new(Some(Path::new(&new)), None, "a cat", 1).expect("a slash asks for a folder");
         assert!(Path::new(&new).is_dir());
+    }
+
+    #[test]
+    fn formats_have_their_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| folder.path().join(name);
+        let webp = Some(PictureFormat::Webp);
+        let new = Target::new(Some(folder.path()), webp, "a cat", 1).expect("writable");
+        assert_eq!(new.path(0, 7), place("a-cat-7.webp"));
+        let two = Target::new(Some(&place("out.JPEG")), None, "a cat", 2).expect("writable");
+        assert_eq!(two.path(1, 8), place("out-2.JPEG"));
+        Target::new(Some(&place("out.webp")), webp, "a cat", 1).expect("the same");
+        assert!(Target::new(Some(&place("out.png")), webp, "a cat", 1).is_err());
     }
 
     #[test]
@@ -171,7 +202,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let place = |name: &str| folder.path().join(name);
         let clash = |output: &str, count: usize, preview: &str| {
-            let target = Target::new(Some(&place(output)), "a cat", count).expect("writable");
+            let target = Target::new(Some(&place(output)), None, "a cat", count).expect("writable");
             let seeds: Vec<u64> = (7..).take(count).collect();
             target.check_apart(&place(preview), &seeds).is_err()
         };

@@ -1,14 +1,17 @@
-//! Ctrl-C. The work is asked to stop, which it does after the step it is at; if that takes too
+//! Ctrl-C. The work is asked to stop, which it does after the tasks it is at; if that takes too
 //! long the program ends anyway, but never while a file is being written.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
+
+use aquatint_tensor::CancelToken;
 
 use crate::console;
 use crate::failure::INTERRUPTED;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+static TOKEN: LazyLock<CancelToken> = LazyLock::new(CancelToken::new);
 static WRITING: Mutex<()> = Mutex::new(());
 
 /// How long the work has to end by itself.
@@ -19,6 +22,7 @@ const GRACE: Duration = Duration::from_millis(800);
 pub fn listen() {
     let handler = || {
         let again = REQUESTED.swap(true, Ordering::SeqCst);
+        TOKEN.cancel();
         if !again {
             std::thread::sleep(GRACE);
         }
@@ -35,6 +39,11 @@ pub fn listen() {
 /// Whether Ctrl-C was pressed.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+/// What says so to the work.
+pub fn token() -> CancelToken {
+    TOKEN.clone()
 }
 
 /// Writes a file without being interrupted.

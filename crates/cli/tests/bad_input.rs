@@ -175,8 +175,8 @@ fn places_that_cannot_be_written_to() {
         let line = refused(folder.path(), &["generate", "a cat", "-m", "model", option, place]);
         assert!(line.contains(" cannot be written to: "), "{option} {place}: {line}");
     }
-    let line = refused(folder.path(), &["generate", "a cat", "-m", "model", "-o", "out.jpg"]);
-    assert_eq!(line, "out.jpg is neither a folder nor a name that ends in .png");
+    let line = refused(folder.path(), &["generate", "a cat", "-m", "model", "-o", "out.gif"]);
+    assert_eq!(line, "out.gif is neither a folder nor a name that ends in .png, .jpg or .webp");
     let both = ["-o", "out.png", "--preview", "./out.png"];
     // The model does not exist, which nobody has looked at by then.
     let line = refused(folder.path(), &[&["generate", "a cat", "-m", "none"], &both[..]].concat());

@@ -154,7 +154,7 @@ fn a_picture_says_how_to_make_it_again() {
     succeed(folder.path(), &[&args[..], &["--eta", "0.5", "-o", "out.png"]].concat());
     let bytes = fs::read(folder.path().join("out-2.png")).expect("written");
     let (_, texts) = png::decode(&bytes).expect("a PNG");
-    let parameters = "a 猫\nSteps: 2, Sampler: ddim, CFG scale: 5, Seed: 4, Size: 64x64, ";
+    let parameters = "a 猫\nSteps: 2, Sampler: DDIM, CFG scale: 5, Seed: 4, Size: 64x64, ";
     assert!(texts["parameters"].starts_with(parameters), "{}", texts["parameters"]);
     let own: Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
     let request: GenerateRequest = serde_json::from_value(own["request"].clone()).expect("ours");

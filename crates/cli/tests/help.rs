@@ -23,8 +23,10 @@ fn generate() {
                   What to show
 
         Options:
-              --class <NAME|N>
-                  What to show, by name or by number, for a model of classes
+              --from <PICTURE>
+                  Make this picture again, with what else is given in place of what it says
+
+                  A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read.
 
               --negative-prompt <TEXT>
                   What not to show
@@ -41,10 +43,10 @@ fn generate() {
                   [default: 1]
 
           -o, --output <FILE|FOLDER>
-                  PNG file to write, or an existing folder (or a name ending in /) to write to
+                  PNG, JPEG or WebP file to write, or an existing folder (or a name ending in /) to write to
 
               --preview <FILE>
-                  Also write a PNG of the first picture after each of ten steps
+                  Also write a picture of the first one after each of ten steps
 
               --json
                   Print one line of JSON instead of the names
@@ -72,23 +74,6 @@ fn generate() {
 
               --text-encoder <FILE>
                   Take the text encoder's weights from this file
-
-              --lora <FILE[:STRENGTH]>
-                  Add a LoRA, LoHa, LoKr or full difference to the model; may be given several times
-
-                  FILE:0.8 adds it with that strength, FILE:unet=0.8,te=0.5 with one for the U-Net and one for the text encoders. Names in files may be kohya's, LyCORIS', PEFT's or diffusers'.
-
-              --lora-dir <FOLDER>
-                  Look for the names in <lora:name:0.8> of a prompt here [default: beside the model]
-
-              --lora-mode <LORA_MODE>
-                  When LoRAs change the weights
-
-                  Possible values:
-                  - merged:   While they are loaded
-                  - run-time: Never: layers add the change to their results, slower, and exact beside weights of 8 bits
-
-                  [default: merged]
 
         Sampling:
               --seed <N>
@@ -122,6 +107,42 @@ fn generate() {
               --eta <X>
                   How much noise is renewed on the way, 0 to 1 [default: the sampler's]
 
+        Pictures to begin with:
+              --init <FILE>
+                  Begin with this picture (PNG, JPEG or WebP) instead of noise
+
+                  Without a width and a height the result has its size, rounded to what the model can do. What is transparent in it is painted anew, as with --mask.
+
+              --strength <X>
+                  How much of it to make anew, 0 to 1 [default: 0.75; with --mask or --extend 1]
+
+              --mask <FILE>
+                  Make only what is white in this picture anew, and keep the rest to the bit
+
+              --mask-blur <PIXELS>
+                  Pixels in which new and old go over into each other [default: 0; with --extend 16]
+
+              --extend <SIDE=PIXELS,…>
+                  Paint around the picture: sides and pixels, such as left=128,bottom=64
+
+              --fit <RULE>
+                  What to do with a picture whose sides have another ratio: cover, contain or stretch
+
+                  [default: cover]
+
+        Second pass:
+              --hires <SCALE|WxH>
+                  Enlarge the picture, by a factor such as 2 or to WxH, and go over it once more
+
+              --hires-strength <X>
+                  How much of the first pass the second makes anew, 0 to 1 [default: 0.5]
+
+              --hires-steps <N>
+                  Sampling steps of the second pass, of which the strength is taken [default: --steps]
+
+              --hires-upscaler <NAME>
+                  How the first pass is enlarged: latent, latent-nearest, picture [default: latent]
+
         Less work:
               --fast
                   Less work for a picture that is a little different
@@ -141,6 +162,29 @@ fn generate() {
 
               --token-merging <RATIO>
                   Merge this part of the pixels during self-attention, 0 to 0.75 (ToMe) [default: 0]
+
+        Output:
+              --format <FORMAT>
+                  Format of the pictures: png, jpeg or webp [default: what the name ends in, or png]
+
+                  WebP is written without loss, as PNG is. All of them say how the picture was made.
+
+              --quality <N>
+                  Quality of a JPEG, 1 to 100
+
+                  [default: 90]
+
+              --show[=<HOW>]
+                  Show the picture in the terminal, also while it is made
+
+                  Possible values:
+                  - auto:   The best that the terminal is known to understand
+                  - blocks: Two pixels a character, which every terminal understands that has colours
+                  - kitty:  Pixels, in kitty and those that do as it does
+                  - sixel:  Pixels, in xterm, foot, mlterm, WezTerm and others
+
+              --preview-decoder <FILE>
+                  With --show, decode what is shown by this tiny decoder (TAESD) instead of guessing colours
 
         Machine:
               --threads <N>
@@ -165,6 +209,30 @@ fn generate() {
                   - off:  Never
 
                   [default: auto]"#]].assert_eq(&help.join("\n"));
+}
+
+#[test]
+fn info() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let help = succeed(folder.path(), &["info", "--help"]);
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    expect![[r#"
+        Show what pictures say about how they were made.
+
+        Read are PNG, JPEG and WebP files of this program, of Stable Diffusion web UI and all that write as it does, of ComfyUI, InvokeAI and NovelAI. `aquatint generate --from` makes such a picture again.
+
+        Usage: aquatint info [OPTIONS] <PICTURE>...
+
+        Arguments:
+          <PICTURE>...
+                  Picture files
+
+        Options:
+              --json
+                  Print one line of JSON for each, with every text in the file
+
+          -h, --help
+                  Print help (see a summary with '-h')"#]].assert_eq(&help.join("\n"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{CancelToken, Tensor};
 
 /// One step of a sampler, after it was taken.
 pub struct Step<'a> {
@@ -16,7 +16,8 @@ pub struct Step<'a> {
     pub denoised: &'a Tensor,
 }
 
-/// Is told of every step and can stop the run. `()` looks away; closures of a [`Step`] watch.
+/// Is told of every step and can stop the run. `()` looks away; closures of a [`Step`] watch; a
+/// [`CancelToken`] stops it from another thread, alone or in a pair with such a closure.
 pub trait Watch {
     /// A step was taken. `Break` makes it the last one.
     fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
@@ -30,9 +31,16 @@ pub trait Watch {
         let _ = done;
     }
 
-    /// Whether the run is no longer wanted. Asked before every step, and by others in between.
+    /// Whether the run is no longer wanted. Asked before every step.
     fn cancelled(&self) -> bool {
-        false
+        self.token().is_some_and(|token| token.is_cancelled())
+    }
+
+    /// What says, from any thread, that the run is no longer wanted. Asked for once, before the
+    /// first step. A run that has one ends within a step, and its parts within themselves: after
+    /// some milliseconds.
+    fn token(&self) -> Option<CancelToken> {
+        None
     }
 }
 
@@ -41,5 +49,21 @@ impl Watch for () {}
 impl<F: FnMut(Step<'_>) -> ControlFlow<()>> Watch for F {
     fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
         self(step)
+    }
+}
+
+impl Watch for CancelToken {
+    fn token(&self) -> Option<CancelToken> {
+        Some(self.clone())
+    }
+}
+
+impl<F: FnMut(Step<'_>) -> ControlFlow<()>> Watch for (CancelToken, F) {
+    fn step(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        self.1(step)
+    }
+
+    fn token(&self) -> Option<CancelToken> {
+        Some(self.0.clone())
     }
 }

@@ -16,6 +16,7 @@ mod activations;
 mod adversarial;
 pub mod attention;
 mod bf16;
+pub mod cancel;
 pub mod conv2d;
 pub mod cpu;
 pub mod elementwise;

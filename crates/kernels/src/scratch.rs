@@ -7,6 +7,8 @@ use rayon::prelude::*;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
+use crate::cancel::Work;
+
 #[cfg(test)]
 use crate::testing::fenced::{Fenced, side_of_this_thread};
 
@@ -167,18 +169,37 @@ impl Drop for Scratch {
     }
 }
 
-/// Gives buffers that wait for another use back to the system.
+/// Gives buffers that wait for another use back to the system, and with them what the allocator has
+/// kept of everything that was freed before: after a model was dropped that may be gigabytes.
 pub fn release() {
     POOL.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    trim();
 }
+
+#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+fn trim() {
+    unsafe extern "C" {
+        fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    // SAFETY: this is how glibc declares it. It gives back pages that no allocation is in, from any
+    // thread at any time.
+    unsafe { malloc_trim(0) };
+}
+
+/// Other allocators do so by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", not(miri))))]
+fn trim() {}
 
 /// [`crate::parallel::chunks`] for words.
 pub(crate) fn word_chunks(out: &mut [u32], chunk: usize, work: impl Fn(usize, &mut [u32]) + Sync) {
+    let whole = Work::here();
     if out.len() <= chunk {
         if !out.is_empty() {
             work(0, out);
         }
         return;
     }
-    out.par_chunks_mut(chunk).enumerate().for_each(|(i, out)| work(i, out));
+    let chunks = out.par_chunks_mut(chunk).enumerate();
+    chunks.for_each(|(i, out)| whole.part(|| work(i, out)));
+    whole.go_on();
 }

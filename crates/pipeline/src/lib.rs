@@ -32,6 +32,7 @@ mod error;
 mod generate;
 mod inputs;
 mod int8;
+mod latent_preview;
 mod latents;
 pub mod lora;
 pub mod metadata;
@@ -57,6 +58,7 @@ mod wordless;
 
 pub use aquatint_diffusion::{Step, Watch};
 pub use aquatint_models::Tiling;
+pub use aquatint_tensor::{CancelToken, Cancelled, cancellable};
 pub use class_model::ClassConfig;
 pub use classes::Classes;
 pub use components::{
@@ -70,6 +72,7 @@ pub use error::ModelError;
 pub use generate::{Finished, GenerateError, Settings, batches, generate};
 pub use inputs::Inputs;
 pub use int8::choose as choose_int8;
+pub use latent_preview::{LatentPreview, LinearColours};
 pub use latents::Latents;
 pub use model::{Autoencoder, Conditioner, Model, Network, Told};
 pub use outline::{Beside, ListensTo, NoiseLevels, Outline};

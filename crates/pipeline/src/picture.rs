@@ -1,12 +1,12 @@
 //! Pictures as people see them, and as networks do.
 
-mod exif;
+pub(crate) mod exif;
 mod fit;
 mod format;
-mod jpeg;
+pub(crate) mod jpeg;
 mod mask;
-mod open;
-mod webp;
+pub(crate) mod open;
+pub(crate) mod webp;
 
 use aquatint_tensor::Tensor;
 

@@ -9,6 +9,7 @@ use aquatint_checkpoint::atomic;
 use png::Transformations;
 
 use crate::Picture;
+use crate::picture::open::InFile;
 
 /// The picture as the bytes of a PNG file, with texts attached under keywords of at most 79
 /// Latin-1 characters.
@@ -86,7 +87,7 @@ pub fn decode(bytes: &[u8]) -> io::Result<(Picture, BTreeMap<String, String>)> {
 /// # Errors
 /// If it is no PNG, or larger. The message is the reason, without the name of the file.
 pub fn decode_rgba(bytes: &[u8], largest: usize) -> io::Result<([usize; 2], Vec<u8>)> {
-    let (size, rgba, _) = read_rgba(bytes, |width, height| width.max(height) <= largest)?;
+    let InFile { size, rgba, .. } = read_rgba(bytes, |width, height| width.max(height) <= largest)?;
     Ok((size, rgba))
 }
 
@@ -94,7 +95,7 @@ pub fn decode_rgba(bytes: &[u8], largest: usize) -> io::Result<([usize; 2], Vec<
 pub(crate) fn read_rgba(
     bytes: &[u8],
     allowed: impl Fn(usize, usize) -> bool,
-) -> io::Result<([usize; 2], Vec<u8>, Option<Vec<u8>>)> {
+) -> io::Result<InFile> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
     let mut reader = decoder.read_info()?;
@@ -109,7 +110,7 @@ pub(crate) fn read_rgba(
         pixels = pairs.iter().flat_map(|&[gray, alpha]| [gray, gray, gray, alpha]).collect();
     }
     let exif = reader.info().exif_metadata.as_ref().map(|exif| exif.to_vec());
-    Ok((size, pixels, exif))
+    Ok(InFile { size, rgba: pixels, exif })
 }
 
 /// The texts in a PNG by their keywords, compressed ones too if they unpack to 2 MiB at most. Its

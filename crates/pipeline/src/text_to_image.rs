@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use aquatint_diffusion::Watch;
 use aquatint_models::{AutoencoderKL, Tiling, UNet2DConditionModel};
-use aquatint_tensor::Tensor;
+use aquatint_tensor::{Tensor, cancellable};
 
 use crate::generate::{Pass, Settings, decode_by, generate};
 use crate::model::{Network, Told};
@@ -118,7 +118,8 @@ pub fn denoise(
         noise_level: None,
         keep: None,
     };
-    pass.run(&eps, &mut noise, watch, look)
+    let token = watch.token();
+    cancellable(token.as_ref(), || pass.run(&eps, &mut noise, watch, look))?
 }
 
 /// The third stage: latents `[N, h, w, C]` to pictures.

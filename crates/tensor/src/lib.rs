@@ -15,6 +15,7 @@ mod storage;
 mod tape;
 mod tensor;
 
+pub use aquatint_kernels::cancel::{CancelToken, Cancelled, cancellable};
 pub use aquatint_kernels::group_norm::GroupMoments;
 pub use aquatint_kernels::{Nonlinearity, Numbers, Precision, cpu, optimizer, peak, watch};
 pub use ops::{ChannelOrder, Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Mask};

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use aquatint_pipeline::GenerateRequest;
-use clap::builder::ArgPredicate;
 
 use super::{
-    AdapterArgs, Dtype, GuidanceArgs, HiresArgs, LessWorkArgs, PartArgs, PictureArgs, PromptArgs,
-    SamplingArgs, VaeTiling,
+    AdapterArgs, Dtype, GuidanceArgs, HiresArgs, LessWorkArgs, OutputArgs, PartArgs, PictureArgs,
+    PromptArgs, SamplingArgs, VaeTiling,
 };
 
 /// Make pictures of what a prompt says.
@@ -17,12 +16,14 @@ use super::{
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
     /// What to show
-    #[arg(
-        required = false,
-        required_unless_present = "class",
-        default_value_if("class", ArgPredicate::IsPresent, Some(""))
-    )]
-    pub prompt: String,
+    #[arg(required_unless_present_any = ["class", "from"])]
+    pub prompt: Option<String>,
+
+    /// Make this picture again, with what else is given in place of what it says
+    ///
+    /// A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read.
+    #[arg(long, value_name = "PICTURE")]
+    pub from: Option<PathBuf>,
 
     /// What to show, by name or by number, for a model of classes
     #[arg(long, value_name = "NAME|N")]
@@ -45,11 +46,11 @@ pub struct GenerateArgs {
     #[arg(short = 'n', long, value_name = "N", default_value_t = GenerateRequest::default().count)]
     pub count: usize,
 
-    /// PNG file to write, or an existing folder (or a name ending in /) to write to
+    /// PNG, JPEG or WebP file to write, or an existing folder (or a name ending in /) to write to
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub output: Option<PathBuf>,
 
-    /// Also write a PNG of the first picture after each of ten steps
+    /// Also write a picture of the first one after each of ten steps
     #[arg(long, value_name = "FILE")]
     pub preview: Option<PathBuf>,
 
@@ -88,6 +89,9 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub less_work: LessWorkArgs,
 
+    #[command(flatten)]
+    pub written: OutputArgs,
+
     /// Threads to compute with; the picture is the same for any number [default: physical cores]
     #[arg(long, value_name = "N", help_heading = "Machine")]
     pub threads: Option<usize>,
@@ -105,7 +109,7 @@ impl GenerateArgs {
     /// What is meant by it.
     pub fn request(&self, seed: u64) -> GenerateRequest {
         let request = GenerateRequest {
-            prompt: self.prompt.clone(),
+            prompt: self.prompt.clone().unwrap_or_default(),
             class: self.class.clone(),
             negative_prompt: self.negative_prompt.clone(),
             width: self.width,

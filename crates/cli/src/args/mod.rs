@@ -2,9 +2,11 @@
 
 mod adapters;
 mod dtype;
+mod from;
 mod generate;
 mod guidance;
 mod less_work;
+mod output;
 mod parts;
 mod pictures;
 mod prompt;
@@ -16,9 +18,11 @@ use clap::{Parser, Subcommand};
 
 pub use self::adapters::AdapterArgs;
 pub use self::dtype::{Dtype, VaeTiling};
+pub use self::from::{Typed, not_used, repeated};
 pub use self::generate::GenerateArgs;
 pub use self::guidance::GuidanceArgs;
 pub use self::less_work::LessWorkArgs;
+pub use self::output::OutputArgs;
 pub use self::parts::PartArgs;
 pub use self::pictures::{HiresArgs, PictureArgs};
 pub use self::prompt::PromptArgs;
@@ -38,6 +42,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Generate(Box<GenerateArgs>),
+    Info(crate::info::InfoArgs),
     /// Fetch models and show which are there
     Model(crate::model::ModelArgs),
     Sample(Box<SampleArgs>),

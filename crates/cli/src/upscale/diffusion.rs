@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use aquatint_pipeline::{
-    Beside, Inputs, LoadOptions, ModelSource, Outline, Picture, RequestError, Settings, Step,
-    Watch, generate, metadata, open_model,
+    Beside, CancelToken, Inputs, LoadOptions, ModelSource, Outline, Picture, RequestError,
+    Settings, Step, Watch, generate, metadata, open_model,
 };
+
+use clap::ValueEnum;
 
 use super::{Large, VERSION};
 use crate::args::UpscaleArgs;
@@ -68,7 +70,10 @@ impl Diffusion {
         let picture = made.expect("one picture was asked for and made");
         let name = args.model.as_deref().and_then(Path::file_name).unwrap_or_default();
         let name = name.to_string_lossy();
-        let texts = metadata::texts(&request, seed.into(), plan.size, &name, VERSION);
+        let dtype = args.dtype.to_possible_value();
+        let dtype = dtype.as_ref().map_or("f32", |value| value.get_name());
+        let origin = metadata::Origin { model: &name, version: VERSION, dtype };
+        let texts = metadata::texts(&request, seed.into(), plan.size, &origin);
         if !args.json {
             console::note(&format!("seed {seed}"));
         }
@@ -89,5 +94,9 @@ impl Watch for Watcher<'_> {
 
     fn cancelled(&self) -> bool {
         stop::requested()
+    }
+
+    fn token(&self) -> Option<CancelToken> {
+        Some(stop::token())
     }
 }

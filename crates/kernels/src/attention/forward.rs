@@ -7,7 +7,6 @@ use crate::Activations::F32;
 use crate::cpu::{Isa, isa};
 use crate::scratch::{Scratch, word_chunks};
 use crate::{Activations, ActivationsMut, Precision, has_pairs, parallel, watch};
-use rayon::prelude::*;
 
 /// `out = softmax(scale · q kᵀ) v`, each head by itself. q and out are `[batch, tq, heads · d]`,
 /// k and v `[batch, tk, heads · d]`; `scale` is usually `1 / √d`.
@@ -86,7 +85,7 @@ pub(super) fn with_isa(
     // A few sequences of few queries still give each of several threads a task.
     let lanes = blocks.kernels.nr;
     let rows = (s.batch * s.tq / 32).clamp(lanes, MOST_ROWS).next_multiple_of(lanes);
-    out.par_chunks_mut(s.tq * width).enumerate().for_each(|(sequence, out)| {
+    parallel::chunks(out, s.tq * width, |sequence, out| {
         let packed = &packed[sequence * s.heads * head_len..][..s.heads * head_len];
         parallel::chunks(out, rows * width, |task, out| {
             let first = task * rows;

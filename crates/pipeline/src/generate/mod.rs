@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use aquatint_diffusion::Watch;
 use aquatint_models::Tiling;
-use aquatint_tensor::{Tensor, release_idle_memory};
+use aquatint_tensor::{Cancelled, Tensor, cancellable, release_idle_memory};
 
 use self::canvas::Canvas;
 use self::given::Given;
@@ -41,6 +41,14 @@ pub enum GenerateError {
          precision (try --dtype f32)"
     )]
     NotFinite,
+}
+
+impl From<Cancelled> for GenerateError {
+    fn from(_: Cancelled) -> Self {
+        // Nobody can say when there is something to do again.
+        release_idle_memory();
+        Self::Cancelled
+    }
 }
 
 /// What does not change the pictures.
@@ -81,9 +89,25 @@ pub struct Finished<'a> {
 /// done is told to `watch`: `"load"`, `"encode"`, `"denoise"`, `"decode"`, and `"write"` for what
 /// `each` did. The same request gives the same pixels for any number of threads.
 ///
+/// If `watch` has a [token](Watch::token), it ends the work at any place in it, and what the work
+/// held is freed.
+///
 /// # Errors
 /// If the model cannot do that, or `watch` or `each` stopped it, or the model makes no numbers.
 pub fn generate(
+    model: &dyn Model,
+    request: &GenerateRequest,
+    inputs: &Inputs,
+    settings: Settings<'_>,
+    watch: &mut dyn Watch,
+    each: &mut dyn FnMut(Finished<'_>) -> ControlFlow<()>,
+) -> Result<(), GenerateError> {
+    let token = watch.token();
+    let work = || all_batches(model, request, inputs, settings, watch, each);
+    cancellable(token.as_ref(), work)?
+}
+
+fn all_batches(
     model: &dyn Model,
     request: &GenerateRequest,
     inputs: &Inputs,

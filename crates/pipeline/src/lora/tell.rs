@@ -25,7 +25,8 @@ mod tests {
     #[test]
     fn beside_the_model() {
         let request = GenerateRequest { prompt: "a cat".into(), ..Default::default() };
-        let plain = metadata::texts(&request, 7.into(), (64, 64), "m", "0.1.0");
+        let origin = metadata::Origin { model: "m", version: "0.1.0", dtype: "f32" };
+        let plain = metadata::texts(&request, 7.into(), (64, 64), &origin);
         let mut texts = plain.clone();
         tell(&mut texts, &[]);
         assert_eq!(texts, plain);

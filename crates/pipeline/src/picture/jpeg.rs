@@ -7,14 +7,13 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::Picture;
-use super::open::{allowed, sentence, too_large};
+use super::open::{InFile, allowed, sentence, too_large};
 
 /// A code has at least one bit, and there is one for each 8×8 pixels.
 const MOST_PIXELS_OF_A_BYTE: usize = 8 * 64;
 
 /// Size, pixels as RGBA, and what the file says in Exif's format.
-#[allow(clippy::type_complexity, reason = "the same three for all formats, taken apart at once")]
-pub(super) fn decode(bytes: &[u8]) -> Result<([usize; 2], Vec<u8>, Option<Vec<u8>>), String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<InFile, String> {
     let mut decoder = headers(bytes)?;
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
     if !allowed(width, height) {
@@ -38,7 +37,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<([usize; 2], Vec<u8>, Option<Vec<u8
     if rgba.len() != 4 * width * height {
         return Err("it is damaged".into());
     }
-    Ok(([width, height], rgba, exif))
+    Ok(InFile { size: [width, height], rgba, exif })
 }
 
 /// Size, and what the file says in Exif's format, without a look at the pixels.

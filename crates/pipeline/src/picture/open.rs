@@ -22,7 +22,17 @@ pub struct PictureError {
     pub reason: String,
 }
 
-/// Pixels as they are in a file, already upright.
+/// What is in a file.
+pub(crate) struct InFile {
+    /// Width and height.
+    pub size: [usize; 2],
+    /// Red, green, blue, opacity of every pixel.
+    pub rgba: Vec<u8>,
+    /// What it says in Exif's format.
+    pub exif: Option<Vec<u8>>,
+}
+
+/// Pixels, already upright.
 pub(crate) struct Pixels {
     pub width: usize,
     pub height: usize,
@@ -94,7 +104,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
     let format =
         PictureFormat::of_bytes(bytes).ok_or("it is neither a PNG nor a JPEG nor a WebP file")?;
-    let (size, rgba, exif) = match format {
+    let InFile { size, rgba, exif } = match format {
         PictureFormat::Png => png::read_rgba(bytes, allowed).map_err(|error| sentence(&error))?,
         PictureFormat::Jpeg => jpeg::decode(bytes)?,
         PictureFormat::Webp => webp::decode(bytes)?,

@@ -5,12 +5,11 @@ use std::io::Cursor;
 use image_webp::{ColorType, WebPDecoder, WebPEncoder};
 
 use super::Picture;
-use super::open::{MOST_PIXELS, allowed, sentence, too_large};
+use super::open::{InFile, MOST_PIXELS, allowed, sentence, too_large};
 
 /// Size, pixels as RGBA, and what the file says in Exif's format; of an animation the first
 /// picture.
-#[allow(clippy::type_complexity, reason = "the same three for all formats, taken apart at once")]
-pub(super) fn decode(bytes: &[u8]) -> Result<([usize; 2], Vec<u8>, Option<Vec<u8>>), String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<InFile, String> {
     let mut decoder = headers(bytes)?;
     let (width, height) = size(&decoder);
     if !allowed(width, height) {
@@ -26,7 +25,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<([usize; 2], Vec<u8>, Option<Vec<u8
     };
     // A picture without a readable description is still a picture.
     let exif = decoder.exif_metadata().ok().flatten();
-    Ok(([width, height], rgba, exif))
+    Ok(InFile { size: [width, height], rgba, exif })
 }
 
 /// Size, and what the file says in Exif's format, without a look at the pixels.
