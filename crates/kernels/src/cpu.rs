@@ -43,6 +43,15 @@ pub fn has_vnni() -> bool {
     false
 }
 
+/// Whether this machine, besides AVX-512 BF16, looks bytes up in tables (AVX-512 VBMI) and has
+/// [`has_vnni`], as all but the first with BF16 do.
+pub fn has_vbmi() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return has_vnni() && is_x86_feature_detected!("avx512vbmi");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Whether this machine has `vpdpbusd` on 256 bits without AVX-512 (AVX-VNNI).
 pub fn has_avx_vnni() -> bool {
     #[cfg(target_arch = "x86_64")]

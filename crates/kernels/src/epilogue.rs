@@ -133,8 +133,15 @@ impl<'a> Writer<'a> {
         #[cfg(target_arch = "x86_64")]
         if self.isa >= Isa::Avx512 {
             let geglu = self.epilogue.nonlinearity == Nonlinearity::Geglu;
-            let first = panel * if geglu { nr / 2 } else { nr };
+            let wide = if geglu { nr / 2 } else { nr };
+            let first = panel * wide;
+            // Elements of the result in a tile, and where they begin in a row.
+            let (held, from) = if self.rounded { (wide / 2, first / 2) } else { (wide, first) };
             for i in row..row + rows {
+                let out = self.out.wrapping_add(i * self.stride + from);
+                for line in (0..held).step_by(16) {
+                    avx512::prefetch_to_write(out.wrapping_add(line));
+                }
                 if let Some(residual) = self.epilogue.residual {
                     let at = residual.as_ptr().wrapping_add(i * self.size[1] + first);
                     avx512::prefetch(at);
@@ -215,8 +222,14 @@ mod avx512 {
     pub unsafe fn write<'a>(rows: impl Iterator<Item = Row<'a>>) {
         for (sums, residual, out) in rows {
             let [low, high] = summed(sums, residual);
-            // SAFETY: given; the masks have as many bits as there are sums.
+            // SAFETY: given; the masks have as many bits as there are sums. Plain stores are
+            // faster.
             unsafe {
+                if sums.len() == COLS {
+                    _mm512_storeu_ps(out, low);
+                    _mm512_storeu_ps(out.wrapping_add(16), high);
+                    continue;
+                }
                 _mm512_mask_storeu_ps(out, mask(sums.len()), low);
                 let high_mask = mask(sums.len().saturating_sub(16));
                 _mm512_mask_storeu_ps(out.wrapping_add(16), high_mask, high);
@@ -236,7 +249,11 @@ mod avx512 {
             // pattern is an integer.
             unsafe {
                 let pairs: __m512i = transmute(_mm512_cvtne2ps_pbh(high, low));
-                _mm512_mask_storeu_epi32(out.cast(), mask(sums.len().div_ceil(2)), pairs);
+                if sums.len() == COLS {
+                    _mm512_storeu_si512(out.cast(), pairs);
+                } else {
+                    _mm512_mask_storeu_epi32(out.cast(), mask(sums.len().div_ceil(2)), pairs);
+                }
             }
         }
     }
@@ -245,6 +262,12 @@ mod avx512 {
     pub fn prefetch(at: *const f32) {
         // SAFETY: a prefetch reads nothing, and every x86-64 has it.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+    }
+
+    /// The same, to be written.
+    pub fn prefetch_to_write(at: *const f32) {
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) };
     }
 
     /// Φ with an absolute error below 1e-4; 0 and 1 from 4 on.

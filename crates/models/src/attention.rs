@@ -81,6 +81,9 @@ impl Attention {
     #[track_caller]
     fn look(&self, x: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
         let q = self.to_q.forward_with(x, &Epilogue::rounded());
+        if self.to_q.weight.value().is_int8() {
+            return q.attention_int8(k, v, self.heads, Mask::None);
+        }
         q.attention(k, v, self.heads, Mask::None)
     }
 }

@@ -82,6 +82,11 @@ impl Tensor {
         self.storage().numbers()
     }
 
+    /// Whether this is a weight of 8 bits.
+    pub fn is_int8(&self) -> bool {
+        matches!(self.storage(), Storage::Prepared(weight) if weight.is_int8())
+    }
+
     /// Whether activations of so many channels are rounded if only products in `precision` will
     /// read them.
     pub(crate) fn rounds(precision: Precision, channels: usize) -> bool {

@@ -28,7 +28,7 @@ pub fn attention(
 ) {
     s.check(&[q.len(), out.len()], &[k.len(), v.len()]);
     let _call = watch::call(|| s.call(precision));
-    with_isa(isa(), precision, s, scale, [q, k, v].map(F32), ActivationsMut::F32(out));
+    with_isa(isa(), precision, false, s, scale, [q, k, v].map(F32), ActivationsMut::F32(out));
 }
 
 /// [`attention`] of q, k and v that may be rounded already, to a result that may be.
@@ -44,6 +44,32 @@ pub fn attention_with(
     qkv: [Activations; 3],
     out: ActivationsMut,
 ) {
+    checked(precision, false, s, scale, qkv, out);
+}
+
+/// [`attention_with`] in [`Precision::Bf16`], for inference in 8 bits: the scores are products of
+/// bytes where that is faster, with a scale for each query and for each dozen of keys. On normal
+/// noise a score is off by 1 % of the usual size of scores. The mean of all keys is taken from them
+/// before they are rounded, which changes no probability.
+///
+/// A query or key with NaN or an infinity then gives NaN wherever it is looked at.
+///
+/// # Panics
+/// As [`attention_with`].
+#[track_caller]
+pub fn attention_int8(s: &AttentionShape, scale: f32, qkv: [Activations; 3], out: ActivationsMut) {
+    checked(Precision::Bf16, true, s, scale, qkv, out);
+}
+
+#[track_caller]
+fn checked(
+    precision: Precision,
+    bytes: bool,
+    s: &AttentionShape,
+    scale: f32,
+    qkv: [Activations; 3],
+    out: ActivationsMut,
+) {
     let pairs = qkv.iter().any(|x| matches!(x, Activations::Bf16(_)))
         || matches!(out, ActivationsMut::Bf16(_));
     assert!(!pairs || has_pairs(precision) && s.d.is_multiple_of(2), "pairs of bf16 for {s:?}");
@@ -54,13 +80,14 @@ pub fn attention_with(
     };
     s.check(&[q, len], &[k, v]);
     let _call = watch::call(|| s.call(precision));
-    with_isa(isa(), precision, s, scale, qkv, out);
+    with_isa(isa(), precision, bytes, s, scale, qkv, out);
 }
 
 /// [`attention`] after the sizes have been checked.
 pub(super) fn with_isa(
     isa: Isa,
     precision: Precision,
+    bytes: bool,
     s: &AttentionShape,
     scale: f32,
     [q, k, v]: [Activations; 3],
@@ -71,14 +98,16 @@ pub(super) fn with_isa(
     if out.is_empty() {
         return;
     }
-    let blocks = KeyBlocks::new(isa, precision, s, scale);
+    let blocks = KeyBlocks::new(isa, precision, bytes, s, scale);
+    let means = blocks.means(s, k);
     let per_head = s.tk.div_ceil(blocks.keys);
     let mut packed = Scratch::take(s.batch * s.heads * per_head * blocks.len());
     word_chunks(packed.words_mut(), blocks.len(), |i, block| {
         let (head, first) = (i / per_head, i % per_head * blocks.keys);
         let start = (head / s.heads * s.tk + first) * s.width() + head % s.heads * s.d;
         let count = blocks.keys.min(s.tk - first);
-        blocks.pack(k.skip(start), v.skip(start), s.width(), count, block);
+        let mean = means.as_ref().map(|means| &means.floats()[head * s.d..][..s.d]);
+        blocks.pack(k.skip(start), v.skip(start), mean, s.width(), count, block);
     });
     let packed = packed.words();
     let head_len = per_head * blocks.len();

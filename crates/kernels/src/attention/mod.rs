@@ -3,8 +3,12 @@
 //! backward, it is a block of queries at a time.
 
 mod backward;
+#[cfg(target_arch = "x86_64")]
+mod bytes;
 mod forward;
 mod heads;
+#[cfg(test)]
+mod int8_tests;
 mod keys;
 mod online;
 #[cfg(target_arch = "x86_64")]
@@ -17,7 +21,7 @@ mod tests;
 mod tile_bf16;
 
 pub use backward::attention_grad;
-pub use forward::{attention, attention_with};
+pub use forward::{attention, attention_int8, attention_with};
 
 use crate::Precision;
 use crate::watch::{Call, Work};

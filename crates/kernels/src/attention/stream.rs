@@ -2,9 +2,11 @@
 
 use super::AttentionShape;
 use super::keys::KeyBlocks;
+#[cfg(target_arch = "x86_64")]
+use super::keys::TILES;
 use super::online::{self, QUERIES, Running};
 #[cfg(target_arch = "x86_64")]
-use super::{online_bf16, tile_bf16};
+use super::{bytes, online_bf16, tile_bf16};
 use crate::bf16;
 use crate::gemm::transpose::transpose;
 use crate::microkernel::{Kernels, OuterTile, Run};
@@ -21,6 +23,12 @@ pub(super) struct Stream<'a> {
     rows: usize,
     /// For each group of queries that fill the lanes of a tile: they, `[depth, nr]`.
     queries: Scratch,
+    /// If they are bytes, the step of each.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    steps: Scratch,
+    /// Of each group the largest magnitude, or step.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    most: Vec<f32>,
     /// And the sum of values for each, `[d, nr]`.
     outs: Scratch,
     /// And what softmax has to know.
@@ -46,6 +54,8 @@ impl<'a> Stream<'a> {
             first,
             rows,
             queries,
+            steps: Scratch::take(if blocks.bytes { groups * nr } else { 0 }),
+            most: vec![f32::NAN; groups],
             outs: Scratch::take(groups * blocks.d * nr),
             running: Vec::with_capacity(groups * nr / QUERIES),
             space: blocks.space(),
@@ -63,8 +73,24 @@ impl<'a> Stream<'a> {
         let scale = scale * std::f32::consts::LOG2_E;
         let groups = (0..rows).step_by(nr).map(|from| (from, nr.min(rows - from)));
         let panels = self.queries.words_mut().chunks_exact_mut(blocks.depth * nr);
-        for ((from, count), panel) in groups.clone().zip(panels) {
-            blocks.columns(q.skip(from * width), width, count, &mut self.space, panel, nr);
+        for (group, ((from, count), panel)) in groups.clone().zip(panels).enumerate() {
+            let q = q.skip(from * width);
+            #[cfg(target_arch = "x86_64")]
+            if blocks.bytes {
+                let steps = &mut self.steps.floats_mut()[group * nr..][..nr];
+                // Queries that do not exist have numbers, too.
+                steps.fill(0.0);
+                blocks.query_bytes(q, width, count, &mut self.space, panel, steps);
+                self.most[group] = f32::from_bits(bytes::largest(isa, steps));
+                continue;
+            }
+            blocks.columns(q, width, count, &mut self.space, panel, nr);
+            #[cfg(target_arch = "x86_64")]
+            if blocks.fused {
+                self.most[group] = f32::from_bits(bytes::largest_of_pairs(isa, panel));
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = group;
         }
         self.running.clear();
         self.running.resize_with(groups.len() * nr / QUERIES, || Running::START);
@@ -120,7 +146,7 @@ impl<'a> Stream<'a> {
         let (mr, nr) = (kernels.mr, kernels.nr);
         let first = self.first + group * nr;
         let lanes = count.next_multiple_of(QUERIES);
-        let (key_tiles, values) = blocks.split(block);
+        let [key_tiles, values, _] = blocks.split(block);
         let queries = &self.queries.words()[group * depth * nr..][..depth * nr];
         let outs = &mut self.outs.floats_mut()[group * d * nr..][..d * nr];
         let running = &mut self.running[group * nr / QUERIES..][..lanes / QUERIES];
@@ -158,12 +184,15 @@ impl<'a> Stream<'a> {
         const KEYS: usize = tile_bf16::KEYS;
         let blocks = self.blocks;
         let (kernels, d, depth, nr) = (blocks.kernels, blocks.d, blocks.depth, blocks.kernels.nr);
-        let (key_tiles, values) = blocks.split(block);
+        let [key_tiles, values, facts] = blocks.split(block);
         let queries = &self.queries.words()[group * depth * nr..][..depth * nr];
         let outs = &mut self.outs.floats_mut()[group * d * nr..][..d * nr];
         let running = self.running.as_chunks_mut::<{ tile_bf16::GROUPS }>().0;
         let running = &mut running[group];
         let powers = self.scores.words_mut();
+        // No score is larger; NaN if that is unknown.
+        let terms = if blocks.bytes { 4 * depth * 127 * 127 } else { d } as f32;
+        let most = self.most[group] * f32::from_bits(facts[0]) * scale * terms;
         // The first key whose power is not yet in the sums of values, and whether any is.
         let (mut pending, mut begun) = (0, first_key > 0);
         let mut add = |first: usize, end: usize, powers: &[u32], outs: &mut [f32]| {
@@ -172,16 +201,48 @@ impl<'a> Stream<'a> {
             add_values(kernels, values, powers, d, pairs, nr, begun, outs);
             begun = true;
         };
-        for first in (0..keys).step_by(KEYS) {
-            let tile = tile_bf16::Tile {
-                queries,
-                keys: &key_tiles[first * depth..][..KEYS * depth],
-                count: KEYS.min(keys - first),
-                scale,
+        let tame = most < tile_bf16::TAME;
+        let turn = if blocks.bytes { tile_bf16::turn::<true> } else { tile_bf16::turn::<false> };
+        let careful =
+            if blocks.bytes { tile_bf16::careful::<true> } else { tile_bf16::careful::<false> };
+        let mut sums = [tile_bf16::Sums([0; KEYS * tile_bf16::LANES]); 2];
+        let mut factors = [scale; tile_bf16::LANES];
+        // Products of each tile are formed while those of the tile before become powers.
+        for ahead in 0..=keys.div_ceil(KEYS) {
+            let [even, odd] = &mut sums;
+            let (here, before) = if ahead % 2 == 0 { (even, &*odd) } else { (odd, &*even) };
+            let first = ahead * KEYS;
+            let tile = if first < keys {
+                tile_bf16::Ahead {
+                    queries,
+                    keys: &key_tiles[first * depth..][..KEYS * depth],
+                    shifts: blocks.bytes.then(|| &facts[1 + TILES + first..][..KEYS]),
+                }
+            } else {
+                tile_bf16::Ahead { queries: &[], keys: &[], shifts: None }
             };
-            // SAFETY: blocks are fused only with kernels of pairs, those of AVX-512 BF16, and
-            // `Kernels::select` has ascertained that this machine has it.
-            while !unsafe { tile.powers(running, &mut powers[first / 2 * nr..]) } {
+            let Some(first) = first.checked_sub(KEYS) else {
+                // SAFETY: blocks are fused only with kernels of pairs, those of AVX-512 BF16, and
+                // with VBMI and VNNI: `KeyBlocks::new` has ascertained that this machine has them.
+                unsafe { turn(&tile, here, None) };
+                continue;
+            };
+            let count = KEYS.min(keys - first);
+            if blocks.bytes {
+                let steps = &self.steps.floats()[group * nr..][..nr];
+                let key = f32::from_bits(facts[1 + first / KEYS]);
+                // SAFETY: as above.
+                unsafe { tile_bf16::set_factors(steps, key, scale, &mut factors) };
+            }
+            let out = &mut powers[first / 2 * nr..];
+            let mut behind = tile_bf16::Behind { sums: before, factors: &factors, running, out };
+            let quick = tame && count == KEYS;
+            // SAFETY: as above.
+            if unsafe { turn(&tile, here, quick.then_some(&mut behind)) } && quick {
+                continue;
+            }
+            // SAFETY: as above.
+            while !unsafe { careful(&mut behind, count) } {
                 if first > pending {
                     add(pending, first, powers, outs);
                     pending = first;
@@ -191,6 +252,8 @@ impl<'a> Stream<'a> {
                         online::scale(blocks.isa, &mut outs[i * QUERIES..], nr, &running.factor);
                     }
                 }
+                let out = &mut powers[first / 2 * nr..];
+                behind = tile_bf16::Behind { sums: before, factors: &factors, running, out };
             }
         }
         add(pending, keys, powers, outs);

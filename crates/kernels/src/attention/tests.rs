@@ -114,7 +114,7 @@ fn forward_shapes() -> Vec<AttentionShape> {
 fn forward(isa: Isa, precision: Precision, s: &AttentionShape, c: &Case) -> Vec<f32> {
     let mut out = vec![f32::NAN; c.q.len()];
     let qkv = [&c.q, &c.k, &c.v].map(|x| Activations::F32(x));
-    forward::with_isa(isa, precision, s, c.scale, qkv, ActivationsMut::F32(&mut out));
+    forward::with_isa(isa, precision, false, s, c.scale, qkv, ActivationsMut::F32(&mut out));
     out
 }
 

@@ -220,7 +220,7 @@ fn divide(a: usize, b: usize) -> (usize, usize) {
 }
 
 /// The same memory as bytes.
-fn bytes_of(words: &mut [u32]) -> &mut [i8] {
+pub(crate) fn bytes_of(words: &mut [u32]) -> &mut [i8] {
     // SAFETY: a word is 4 bytes, with less alignment, and every bit pattern is an i8.
     unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), 4 * words.len()) }
 }

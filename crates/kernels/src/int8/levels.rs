@@ -15,7 +15,7 @@ const SMALLEST: f32 = f32::from_bits(7 << 23);
 /// of which one may be 0. After SiLU, whose results are hardly ever negative, that halves the step.
 /// 0 is always exact, so padding is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Levels {
+pub(crate) struct Levels {
     /// The step between levels. NaN if one of the numbers was not finite.
     pub scale: f32,
     /// The byte that stands for 0.

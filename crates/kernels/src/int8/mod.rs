@@ -32,6 +32,8 @@ mod weight;
 
 use activations::Quantized;
 pub use weight::{Int8Weight, LONGEST};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use {activations::bytes_of, levels::Levels};
 
 /// `out[m, n] = x[m, k] · wᵀ + bias[n]` with a weight `[n, k]`.
 ///

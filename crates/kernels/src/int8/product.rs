@@ -100,6 +100,9 @@ unsafe fn run_with(
                     out: start,
                     out_stride: stride,
                 };
+                if let Out::Writer(writer) = out {
+                    writer.prefetch(first + block.first, block.count, p, PANEL);
+                }
                 // SAFETY: the rows point into `x`, `run` words each, the panel has 32 words for
                 // every word of every tap, `scales` and `sums` have 32 elements, `bias` has `o`,
                 // and the result has `rows` rows of `o`, of which this task alone writes these, or

@@ -2,8 +2,9 @@
 
 use super::{edges, everywhere, pairs};
 use crate::Precision;
-use crate::attention::{AttentionShape, attention, attention_grad};
+use crate::attention::{AttentionShape, attention, attention_grad, attention_int8};
 use crate::oracle::{self, Tolerance, assert_near};
+use crate::{Activations, ActivationsMut};
 
 fn shapes() -> Vec<AttentionShape> {
     let tokens = edges(20, &[]);
@@ -33,6 +34,12 @@ fn attention_and_its_gradients() {
             attention(Precision::Bf16, &s, scale, &q, &k, &v, &mut out);
             let what = format_args!("{place:?} {s:?}");
             let tolerance = Tolerance { relative: 4e-3, absolute: 0.0 };
+            assert_near(&out, &of(Precision::Bf16)[0], tolerance, what);
+            out.fill(f32::NAN);
+            let qkv = [&q, &k, &v].map(|x| Activations::F32(x));
+            attention_int8(&s, scale, qkv, ActivationsMut::F32(&mut out));
+            // Scores of up to 1.5 √d in units of 1 / 127.
+            let tolerance = Tolerance { relative: 4e-2, absolute: 0.0 };
             assert_near(&out, &of(Precision::Bf16)[0], tolerance, what);
             out.fill(f32::NAN);
             attention(Precision::F32, &s, scale, &q, &k, &v, &mut out);

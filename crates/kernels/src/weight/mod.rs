@@ -164,6 +164,11 @@ impl Weight {
         }
     }
 
+    /// Whether its numbers are rounded to 8 bits.
+    pub fn is_int8(&self) -> bool {
+        matches!(self.form, Form::Int8(_))
+    }
+
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
         match &self.form {

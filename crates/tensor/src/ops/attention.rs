@@ -28,6 +28,25 @@ impl Tensor {
     /// so may be the result, for the layer that follows.
     #[track_caller]
     pub fn attention(&self, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -> Tensor {
+        self.attention_of(k, v, heads, mask, false)
+    }
+
+    /// [`Tensor::attention`] for inference in 8 bits: where that is faster, queries and keys are
+    /// rounded to bytes. If gradients are wanted there is no difference.
+    #[track_caller]
+    pub fn attention_int8(&self, k: &Tensor, v: &Tensor, heads: usize, mask: Mask) -> Tensor {
+        self.attention_of(k, v, heads, mask, true)
+    }
+
+    #[track_caller]
+    fn attention_of(
+        &self,
+        k: &Tensor,
+        v: &Tensor,
+        heads: usize,
+        mask: Mask,
+        bytes: bool,
+    ) -> Tensor {
         let (&[batch, tq, c], &[kb, tk, kc]) = (self.shape(), k.shape()) else {
             panic!("attention: q {:?}, k {:?}", self.shape(), k.shape())
         };
@@ -51,7 +70,11 @@ impl Tensor {
         if matches!(q.storage(), Storage::Rounded(_)) {
             let mut out = Buffer::stale(self.len() / 2);
             let to = ActivationsMut::Bf16(&mut out);
-            attention::attention_with(precision, &s, scale, qkv, to);
+            if bytes {
+                attention::attention_int8(&s, scale, qkv, to);
+            } else {
+                attention::attention_with(precision, &s, scale, qkv, to);
+            }
             return Tensor::from_rounded(out, self.shape()).with_precision(precision);
         }
         let mut out = Buffer::stale(self.len());
