@@ -28,6 +28,9 @@ fn generate() {
 
                   A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read.
 
+              --class <NAME|N>
+                  What to show, by name or by number, for a model of classes
+
               --negative-prompt <TEXT>
                   What not to show
 
@@ -75,14 +78,56 @@ fn generate() {
               --text-encoder <FILE>
                   Take the text encoder's weights from this file
 
+              --lora <FILE[:STRENGTH]>
+                  Add a LoRA, LoHa, LoKr or full difference to the model; may be given several times
+
+                  FILE:0.8 adds it with that strength, FILE:unet=0.8,te=0.5 with one for the U-Net and one for the text encoders. Names in files may be kohya's, LyCORIS', PEFT's or diffusers'.
+
+              --lora-dir <FOLDER>
+                  Look for the names in <lora:name:0.8> of a prompt here [default: beside the model]
+
+              --lora-mode <LORA_MODE>
+                  When LoRAs change the weights
+
+                  Possible values:
+                  - merged:   While they are loaded
+                  - run-time: Never: layers add the change to their results, slower, and exact beside weights of 8 bits
+
+                  [default: merged]
+
+        Prompt:
+              --prompt-weights <RULE>
+                  How words weigh: web-ui, no-norm, comfyui, or literal for none
+
+                  (word) weighs 1.1, ((word)) 1.21, (word:1.5) 1.5, [word] 1/1.1; \( is a bracket. BREAK begins a new part of 75 tokens, "a AND b :0.5" draws both, [from:to:0.5] changes in the middle of the steps, [a|b] takes turns, <lora:name:0.8> is an adapter. web-ui multiplies what the text encoder says of a word and restores the mean, no-norm does not restore it, comfyui goes beyond what it says of no words. literal takes every character as it stands, and cuts what is too long.
+
+                  [default: web-ui]
+
+              --clip-skip <N>
+                  Listen to the N-th layer of the text encoder from the end; 1 is the last [default: the model's]
+
+              --embedding <FILE>
+                  Textual-inversion embedding, whose word is its file's name; may be given again
+
         Sampling:
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]
 
                   torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
 
+              --subseed <N>
+                  Another seed, towards which the first noise is turned; the next picture has the next
+
+                  All pictures have the same --seed then. The web UI calls this a variation seed.
+
+              --subseed-strength <X>
+                  How far it is turned, 0 to 1 [default: 0]
+
+              --eta-noise-seed-delta <N>
+                  How much higher the seed is for noise on the way (ENSD); 0 goes on with the first noise's
+
               --rng <NAME>
-                  Whose random numbers the seed stands for: torch-cpu (diffusers on a CPU), torch-cuda (diffusers on a GPU, web UI), numpy (DiffusionBee)
+                  Whose random numbers the seed stands for: torch-cpu (diffusers on a CPU, web UI's CPU), torch-cuda (diffusers on a GPU, web UI's GPU and NV), numpy (DiffusionBee), comfyui (ComfyUI on a GPU), comfyui-cpu (ComfyUI without one)
 
                   [default: torch-cpu]
 
@@ -142,6 +187,25 @@ fn generate() {
 
               --hires-upscaler <NAME>
                   How the first pass is enlarged: latent, latent-nearest, picture [default: latent]
+
+        Guidance:
+              --guidance-curve <CURVE>
+                  Guidance scale that changes from step to step: 7.5..3, cosine:7.5..3, or 2,7,7,4
+
+                  Two ends are joined by a straight line or half a cosine, a list by straight lines.
+
+              --guidance-rescale <PART>
+                  Bring guided pictures back to the contrast of unguided ones, 0 to 1 (Lin et al. 2024)
+
+                  [default: 0]
+
+              --dynamic-thresholding <PART>
+                  Clip what is beyond this part of the denoised values, 0 to 1, for high guidance scales
+
+                  What is left is brought to the range that --mimic-scale gives: dynamic thresholding of Saharia et al. 2022, for latents. 1 clips nothing and only sets the range.
+
+              --mimic-scale <X>
+                  Guidance scale whose range of values dynamic thresholding keeps to [default: 7]
 
         Less work:
               --fast
