@@ -23,13 +23,16 @@ use crate::failure::Failure;
 use crate::names::{Target, check_file, unwritable};
 use crate::preview::Preview;
 use crate::show::{Show, Way};
-use crate::{embedded, machine, stop};
+use crate::{embedded, machine, prompts, stop};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Makes the pictures. Everything that can be wrong is looked at before anything takes time.
 pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
     stop::listen();
+    if let Some(file) = &args.prompts {
+        return prompts::run(&args, file);
+    }
     let mut request = args.request(args.sampling.seed.unwrap_or_else(machine::random_seed));
     if let Some(path) = &args.from {
         let (again, made) = repeated(path, &request, typed)?;
@@ -50,12 +53,7 @@ pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
         check_file(preview)?;
         target.check_apart(preview, &request.seeds())?;
     }
-    let source = match &args.model {
-        Some(path) => {
-            ModelSource::open_with(path, args.parts.family, args.parts.config.as_deref())?
-        }
-        None => embedded::model()?,
-    };
+    let source = source(args)?;
     let outline = Outline::read(&source)?;
     let plan = request.plan(&outline, &inputs)?;
     let way = args.written.show.and_then(Way::found);
@@ -66,15 +64,7 @@ pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
     machine::start_threads(args.threads)?;
 
     let clock = Clock::new();
-    let (precision, parts) = (args.dtype.into(), args.parts.replaced());
-    let int8 = matches!(args.dtype, Dtype::Int8);
-    let embeddings = args.reading.embedding.clone();
-    let (_, asked) = take_loras(&request.prompt);
-    let asked = asked.iter().map(|l| (l.name.as_str(), l.weight, l.text_encoder_weight));
-    let loras = args.adapters.specs(asked, args.model.as_deref())?;
-    let lora_mode = args.adapters.lora_mode.into();
-    let options =
-        LoadOptions { precision, int8, parts, embeddings, loras, lora_mode, trainable: false };
+    let options = load_options(args, &request.prompt)?;
     let (request, inputs, plan, loras) = (&request, &inputs, &plan, &options.loras);
     let model = open_model(&source, &options)?;
     note_loras(model.loras());
@@ -89,23 +79,45 @@ pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The model that is meant.
+pub(crate) fn source(args: &GenerateArgs) -> Result<ModelSource, Failure> {
+    Ok(match &args.model {
+        Some(path) => {
+            ModelSource::open_with(path, args.parts.family, args.parts.config.as_deref())?
+        }
+        None => embedded::model()?,
+    })
+}
+
+/// How to load the model, with the LoRAs that the prompt names.
+pub(crate) fn load_options(args: &GenerateArgs, prompt: &str) -> Result<LoadOptions, Failure> {
+    let (precision, parts) = (args.dtype.into(), args.parts.replaced());
+    let int8 = matches!(args.dtype, Dtype::Int8);
+    let embeddings = args.reading.embedding.clone();
+    let (_, asked) = take_loras(prompt);
+    let asked = asked.iter().map(|l| (l.name.as_str(), l.weight, l.text_encoder_weight));
+    let loras = args.adapters.specs(asked, args.model.as_deref())?;
+    let lora_mode = args.adapters.lora_mode.into();
+    Ok(LoadOptions { precision, int8, parts, embeddings, loras, lora_mode, trainable: false })
+}
+
 /// What the pictures show, in words.
 fn shown(request: &GenerateRequest) -> &str {
     request.class.as_deref().unwrap_or(&request.prompt)
 }
 
-struct Job<'a> {
-    args: &'a GenerateArgs,
-    request: &'a GenerateRequest,
-    inputs: &'a Inputs,
-    plan: &'a Plan,
-    target: Target,
-    model: &'a dyn Model,
-    loras: &'a [LoraSpec],
+pub(crate) struct Job<'a> {
+    pub args: &'a GenerateArgs,
+    pub request: &'a GenerateRequest,
+    pub inputs: &'a Inputs,
+    pub plan: &'a Plan,
+    pub target: Target,
+    pub model: &'a dyn Model,
+    pub loras: &'a [LoraSpec],
 }
 
 /// Says what LoRAs change.
-fn note_loras(loras: &[LoraUse]) {
+pub(crate) fn note_loras(loras: &[LoraUse]) {
     for LoraUse { spec, layers } in loras {
         let count = |n: usize| if n == 1 { "1 layer".into() } else { format!("{n} layers") };
         let layers = layers.iter().map(|(part, n)| format!("{} of {part}", count(*n)));
@@ -118,7 +130,7 @@ impl Job<'_> {
     /// A part of the model is loaded when its stage comes and dropped after its last use, so that a
     /// single batch never has two in memory. Of several batches, each is written before the next
     /// begins.
-    fn run(
+    pub fn run(
         &self,
         shown: Option<(Way, Option<LatentPreview>)>,
         clock: Clock,
@@ -236,7 +248,7 @@ fn check_room(
 }
 
 /// What a picture says about how it was made.
-fn texts(
+pub(crate) fn texts(
     args: &GenerateArgs,
     request: &GenerateRequest,
     seed: PictureSeed,
@@ -299,14 +311,14 @@ impl Watch for Watcher<'_> {
 }
 
 /// Seconds by stage, in the order in which they came.
-struct Clock {
+pub(crate) struct Clock {
     start: Instant,
     last: Instant,
     stages: Vec<(&'static str, f64)>,
 }
 
 impl Clock {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let now = Instant::now();
         Self { start: now, last: now, stages: Vec::new() }
     }

@@ -10,6 +10,7 @@ mod machine;
 mod model;
 mod names;
 mod preview;
+mod prompts;
 mod samplers;
 mod show;
 mod stop;

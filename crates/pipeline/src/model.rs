@@ -67,7 +67,7 @@ pub enum Conditioner<'a> {
 /// What the U-Net is told about a request.
 pub enum Told {
     /// What the text encoders say.
-    Words(PromptEmbeds),
+    Words(Box<PromptEmbeds>),
     /// The number of a class, and the one that stands for no class if there is one.
     Class {
         /// The class that is asked for.
@@ -83,8 +83,10 @@ impl Conditioner<'_> {
     /// What the U-Net is told about a request.
     pub fn told(&self, request: &GenerateRequest) -> Told {
         match self {
-            Self::Lent(components) => Told::Words(prompt::encode_prompt(components, request)),
-            Self::Loaded(encoders) => Told::Words(encoders.encode_prompt(request)),
+            Self::Lent(components) => {
+                Told::Words(Box::new(prompt::encode_prompt(components, request)))
+            }
+            Self::Loaded(encoders) => Told::Words(Box::new(encoders.encode_prompt(request))),
             Self::Classes(classes) => {
                 Told::Class { class: number(classes, request), none: classes.none }
             }
@@ -95,7 +97,7 @@ impl Conditioner<'_> {
                 };
                 let class = number(classes, request);
                 let negative = encoded(classes.none.unwrap_or(class));
-                Told::Words(PromptEmbeds::new(encoded(class), negative))
+                Told::Words(Box::new(PromptEmbeds::new(encoded(class), negative)))
             }
             Self::Nothing => Told::Nothing,
         }

@@ -108,7 +108,7 @@ pub fn denoise(
     let pass = Pass {
         outline,
         network: &Network::Conditioned(Cow::Borrowed(unet)),
-        told: &Told::Words(embeds.clone()),
+        told: &Told::Words(Box::new(embeds.clone())),
         request,
         size: (width, height),
         steps: request.steps,

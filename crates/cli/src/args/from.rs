@@ -99,7 +99,7 @@ mod tests {
 
     /// Options that no request has, because they do not change what is on the picture, or because
     /// what they say is not in pictures.
-    const APART: [&str; 24] = [
+    const APART: [&str; 25] = [
         "config",
         "family",
         "format",
@@ -110,6 +110,7 @@ mod tests {
         "output",
         "preview",
         "preview_decoder",
+        "prompts",
         "quality",
         "show",
         "text_encoder",

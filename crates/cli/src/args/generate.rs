@@ -16,7 +16,7 @@ use super::{
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
     /// What to show
-    #[arg(required_unless_present_any = ["class", "from"])]
+    #[arg(required_unless_present_any = ["class", "from", "prompts"])]
     pub prompt: Option<String>,
 
     /// Make this picture again, with what else is given in place of what it says
@@ -24,6 +24,14 @@ pub struct GenerateArgs {
     /// A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read.
     #[arg(long, value_name = "PICTURE")]
     pub from: Option<PathBuf>,
+
+    /// Make a picture of every line of this file, and only those that are not there yet
+    ///
+    /// One prompt a line; .csv with a column `prompt` and others named like the request's fields
+    /// (seed, steps, guidance_scale, ...); or .jsonl with such an object a line. Pictures are
+    /// numbered by lines in the folder -o; run it again to go on. The seed is 0 if none is given.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "from", "class", "preview", "show"])]
+    pub prompts: Option<PathBuf>,
 
     /// What to show, by name or by number, for a model of classes
     #[arg(long, value_name = "NAME|N")]
