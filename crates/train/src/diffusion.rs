@@ -2,27 +2,30 @@
 //!
 //! The autoencoder and the text encoder are read from the model folder and stay as they are. One
 //! caption in ten is empty, so that the same network also learns what pictures look like when
-//! nothing is asked for, which classifier-free guidance needs (arXiv:2207.12598).
+//! nothing is asked for, which classifier-free guidance needs (arXiv:2207.12598). For in-painting
+//! the network sees a picture with a hole beside the noisy latents of the whole.
+
+mod samples;
 
 use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::DType;
-use aquatint_diffusion::{
-    Condition, Guidance, GuidanceInterval, ModelDenoiser, Noise, PredictionType, Run, Schedule,
-    denoising_loss, samplers,
-};
+use aquatint_diffusion::{PredictionType, Schedule, denoising_loss};
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
-use aquatint_pipeline::{Picture, SchedulerConfig, Tiling, contact_sheet, decode, square_columns};
-use aquatint_tensor::{Rng, RngKind, Tensor};
+use aquatint_pipeline::{Picture, SchedulerConfig};
+use aquatint_tensor::{Rng, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::captions::{self, Form};
 use crate::colours::{COLOURS, WHITE};
+use crate::conditioning::Conditioning;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::TrainError;
+use crate::export;
 use crate::frozen::{check, load};
+use crate::inpainting::Holes;
 use crate::latents::{Latents, backgrounds, encode_views};
 use crate::monitor::Monitor;
 use crate::networks::Networks;
@@ -35,12 +38,20 @@ use crate::task::{Figures, StepLoss, Task};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiffusionTask {
+    /// What the network hears of: text, or that and a picture with a hole.
+    #[serde(default, skip_serializing_if = "Conditioning::is_text")]
+    pub conditioning: Conditioning,
+    /// The folder of the model whose autoencoder and text encoder are used, and copied; without
+    /// one, it is that which the run writes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts_from: Option<PathBuf>,
     /// On how many backgrounds each picture is seen: white and others, 1 to 10.
     pub variants_per_image: usize,
     /// The part of the captions that are left empty.
     pub empty_captions: f64,
     /// A folder with a trained U-Net to begin with, `config.json` and weights as diffusers has
-    /// them; without one, weights are drawn.
+    /// them; without one, weights are drawn. It may see less than this one, that is, have fewer
+    /// input channels.
     #[serde(default)]
     pub start_from: Option<PathBuf>,
     /// Whether the text encoder learns too, from where it is.
@@ -50,11 +61,12 @@ pub struct DiffusionTask {
     /// drafts: these cost next to nothing, so there can be more of them than of the others.
     #[serde(default)]
     pub draft_batch_size: usize,
-    /// How far samples follow their prompts: see [`Guidance`].
+    /// How far samples follow their prompts: see [`aquatint_diffusion::Guidance`].
     pub guidance_scale: f64,
     /// Steps of the DDIM sampler for samples.
     pub sample_steps: usize,
-    /// What samples are drawn of.
+    /// What samples are drawn of; for in-painting, held-out pictures are completed instead.
+    #[serde(default)]
     pub prompts: Vec<String>,
 }
 
@@ -116,11 +128,15 @@ impl Diffusion {
         unet: &UNet2DConditionModel,
         x0: &Tensor,
         context: &Tensor,
+        beside: Option<&Tensor>,
         rng: &mut Rng,
     ) -> Tensor {
         let t: Vec<usize> = (0..x0.dim(0)).map(|_| rng.below(self.schedule.len())).collect();
         let noise = rng.randn(x0.shape());
-        let network = |xt: &Tensor, timesteps: &[f32]| unet.forward(xt, timesteps, context);
+        let network = |xt: &Tensor, timesteps: &[f32]| match beside {
+            Some(beside) => unet.forward(&Tensor::cat([xt, beside]), timesteps, context),
+            None => unet.forward(xt, timesteps, context),
+        };
         denoising_loss(network, self.prediction_type, &self.schedule, x0, &t, &noise)
     }
 
@@ -143,48 +159,11 @@ impl Diffusion {
         Some(draft.sub(&self.latents.batch(&chosen)).sqr().mean())
     }
 
-    /// Latents for these prompts by DDIM, every one from a noise of its own.
-    fn sample(&mut self, prompts: &[String], first_seed: u64) -> Tensor {
-        let prompted = self.networks.contexts(prompts, |_| false);
-        let empty = self.networks.contexts(&vec![String::new(); prompts.len()], |_| false);
-        let unet = &self.networks.components.unet;
-        let conditioned = |xt: &Tensor, timesteps: &[f32], conditions: &[Condition]| {
-            // Guidance asks for both, or at scale 1 for the prompts alone.
-            let context = match conditions {
-                [Condition::Prompt] => prompted.clone(),
-                _ => Tensor::cat_rows([&empty, &prompted]),
-            };
-            unet.forward(xt, timesteps, &context)
-        };
-        let guidance_scale = self.config.task.guidance_scale;
-        let interval = GuidanceInterval::ALL;
-        let guidance = Guidance {
-            conditioned: &conditioned,
-            guidance_scale,
-            interval,
-            more: Default::default(),
-        };
-        let denoiser = ModelDenoiser {
-            network: &guidance,
-            schedule: &self.schedule,
-            prediction_type: self.prediction_type,
-        };
-        let scheduler = &self.config.model.scheduler;
-        let sigmas = scheduler
-            .sigmas(&self.schedule, self.config.task.sample_steps)
-            .expect("the configuration was checked at the start");
-        let seeds: Vec<u64> = (first_seed..).take(prompts.len()).collect();
-        let side = self.data.size / self.networks.components.config.vae.downsampling_factor();
-        let shape = [prompts.len(), side, side, self.networks.components.config.unet.in_channels];
-        let mut noise = Noise::new(RngKind::TorchCpu, &seeds).expect("PyTorch takes every seed");
-        let run = Run {
-            denoiser: &denoiser,
-            sigmas: &sigmas,
-            eta: None,
-            noise: &mut noise,
-            watch: &mut (),
-        };
-        samplers::find("ddim").expect("there is always DDIM").sample(&shape, run)
+    /// What the network sees beside the latents of these views, for in-painting.
+    fn beside(&self, views: &[View<'_>], rng: &mut Rng) -> Option<Tensor> {
+        let inpainting = self.config.task.conditioning == Conditioning::Inpainting;
+        inpainting
+            .then(|| Holes::draw(views, self.data.size, rng).beside(&self.networks.components.vae))
     }
 }
 
@@ -211,6 +190,10 @@ impl Task for Diffusion {
         self.config.task.start_from.as_deref()
     }
 
+    fn parts_from(&self) -> Option<&Path> {
+        self.config.task.parts_from.as_deref()
+    }
+
     fn built_on(&self) -> Vec<(&'static str, String)> {
         let encoder = self.text_encoder.clone().map(|sum| ("text encoder", sum));
         [("pictures or the autoencoder", self.latents.key.clone())]
@@ -225,6 +208,7 @@ impl Task for Diffusion {
         let mut chosen = Vec::with_capacity(batch.len());
         let mut captions = Vec::with_capacity(batch.len());
         let mut recurring = Vec::with_capacity(batch.len());
+        let mut views = Vec::with_capacity(batch.len());
         for i in batch {
             let drawing = &self.data.train[i];
             let form = Form::draw(rng);
@@ -233,6 +217,7 @@ impl Task for Diffusion {
             let caption = captions::write(drawing, form, colour, rng);
             let empty = rng.uniform() < empty_captions;
             chosen.push((i, variant));
+            views.push(View::whole(drawing, COLOURS[colour].rgb));
             captions.push(if empty { String::new() } else { caption });
             recurring.push(empty || form == Form::Plain);
         }
@@ -240,7 +225,8 @@ impl Task for Diffusion {
         let unet = &self.networks.components.unet;
 
         let x0 = self.latents.batch(&chosen);
-        let denoising = self.denoising_loss(unet, &x0, &context, rng);
+        let beside = self.beside(&views, rng);
+        let denoising = self.denoising_loss(unet, &x0, &context, beside.as_ref(), rng);
         let Some(draft) = self.draft_loss(rng) else {
             return StepLoss { loss: denoising, parts: Vec::new() };
         };
@@ -262,26 +248,28 @@ impl Task for Diffusion {
                 drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
             let context = self.networks.contexts(&captions, |_| false);
             let unet = &self.networks.components.unet;
-            let loss = self.denoising_loss(unet, &x0, &context, &mut rng);
+            let beside = self.beside(&views, &mut rng);
+            let loss = self.denoising_loss(unet, &x0, &context, beside.as_ref(), &mut rng);
             sum += f64::from(loss.item()) * captions.len() as f64;
         }
         if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }
     }
 
     fn samples(&mut self) -> Option<Picture> {
-        let prompts = self.config.task.prompts.clone();
-        let mut pictures = Vec::new();
-        for (i, some) in prompts.chunks(AT_ONCE / 2).enumerate() {
-            let latents = self.sample(some, (i * AT_ONCE / 2) as u64);
-            // Where there are no numbers there is no picture; the loop says so of the next loss.
-            pictures.extend(decode(&self.networks.components.vae, &latents, Tiling::Auto).ok()?);
+        match self.config.task.conditioning {
+            Conditioning::Inpainting => self.completed(),
+            _ => self.prompted(),
         }
-        let columns = square_columns(pictures.len());
-        (!pictures.is_empty()).then(|| contact_sheet(&pictures, columns))
     }
 
     /// The whole model: what was read from the folder is written again as it was.
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
-        self.networks.components.save(folder, DType::F16).map_err(TrainError::io(folder))
+        self.networks.components.save(folder, DType::F16).map_err(TrainError::io(folder))?;
+        match self.config.task.conditioning {
+            Conditioning::Inpainting => {
+                export::rename_pipeline(folder, "StableDiffusionInpaintPipeline")
+            }
+            _ => Ok(()),
+        }
     }
 }

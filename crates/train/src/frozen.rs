@@ -1,14 +1,17 @@
 //! The parts of the model that are trained already, for the one that is not.
 
-use aquatint_models::{AutoencoderKL, UNet2DConditionModel};
+use aquatint_models::{AutoencoderKL, UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::ModuleExt;
 use aquatint_pipeline::{
     Components, ModelConfig, ModelSource, TextEncoder, Tokenizer, check_vocabulary, load_module,
 };
 
 use crate::colours::COLOURS;
+use crate::conditioning::Conditioning;
 use crate::diffusion::{DiffusionConfig, DiffusionNetworks, DiffusionTask};
 use crate::error::TrainError;
+use crate::inpainting::channels_beside;
+use crate::widened;
 
 /// What can be said about the configuration before anything is loaded.
 pub fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
@@ -34,7 +37,7 @@ pub fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
 
 /// The parts in the model folder, and a new U-Net between them.
 pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
-    let folder = &config.run.export;
+    let folder = config.task.parts_from.as_ref().unwrap_or(&config.run.export);
     let source = ModelSource::Folder(folder.clone());
     for (file, stage) in [("vae/config.json", "autoencoder"), ("tokenizer/vocab.json", "clip")] {
         if !source.has(file) {
@@ -54,7 +57,7 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
         ..Default::default()
     };
     model.text_encoder.validate().and_then(|()| model.vae.validate()).map_err(TrainError::Data)?;
-    model.fits_together().map_err(|reason| {
+    fits_together(config.task.conditioning, &model).map_err(|reason| {
         TrainError::Data(format!(
             "`model.unet` and the parts in {} do not fit together: {reason}",
             folder.display()
@@ -89,12 +92,30 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
         .map_err(TrainError::checkpoint(folder))?;
     text_encoder.set_precision(config.run.dtype.into());
     vae.set_precision(config.run.dtype.into());
-    let mut unet = UNet2DConditionModel::new(&model.unet);
-    if let Some(folder) = &config.task.start_from {
-        let weights = ModelSource::Folder(folder.clone())
-            .weights("diffusion_pytorch_model.safetensors")
-            .map_err(TrainError::checkpoint(folder))?;
-        load_module(&mut unet, &weights).map_err(TrainError::checkpoint(folder))?;
-    }
+    let unet = match &config.task.start_from {
+        None => UNet2DConditionModel::new(&model.unet),
+        Some(folder) => {
+            let weights = ModelSource::Folder(folder.clone())
+                .weights("diffusion_pytorch_model.safetensors")
+                .map_err(TrainError::checkpoint(folder))?;
+            widened::load(&model.unet, &weights).map_err(TrainError::checkpoint(folder))?
+        }
+    };
     Ok(Components { tokenizer, text_encoder, second_encoder: None, unet, vae, config: model })
+}
+
+/// [`ModelConfig::fits_together`], with the input channels that this conditioning has.
+fn fits_together(conditioning: Conditioning, model: &ModelConfig) -> Result<(), String> {
+    let (here, latents) = (model.unet.in_channels, model.vae.latent_channels);
+    let (there, what) = match conditioning {
+        Conditioning::Inpainting => {
+            (latents + channels_beside(latents), ", a mask and the latents of the masked picture")
+        }
+        _ => (latents, ""),
+    };
+    if here != there {
+        return Err(format!("in_channels is {here}, but the vae's latents{what} have {there}"));
+    }
+    let unet = UNet2DConditionConfig { in_channels: latents, ..model.unet.clone() };
+    ModelConfig { unet, ..model.clone() }.fits_together()
 }

@@ -2,7 +2,7 @@
 //!
 //! Three things can be trained, one after the other, each with the parts before it frozen: the
 //! [`autoencoder`] between pixels and latents, [`clip`], the text encoder, and the U-Net, by
-//! [`diffusion`]. They share one loop, [`run`], which knows no network: it asks a [`task::Task`]
+//! [`diffusion`] if it hears of words, else by [`wordless`]. They share one loop, [`run`], which knows no network: it asks a [`task::Task`]
 //! for the loss of a step and does the rest, including checkpoints that are continued bit for bit.
 //!
 //! This crate prints nothing, reads no clock and catches no signal: see [`monitor`].
@@ -10,8 +10,10 @@
 pub mod autoencoder;
 pub mod captions;
 mod checkpointing;
+mod classes;
 pub mod clip;
 pub mod colours;
+pub mod conditioning;
 pub mod config;
 mod contexts;
 mod contrastive;
@@ -22,8 +24,11 @@ mod ema;
 pub mod error;
 mod export;
 mod frozen;
+mod frozen_vae;
+mod inpainting;
 mod latents;
 pub mod lr_schedule;
+pub mod masks;
 pub mod metrics;
 pub mod model_card;
 pub mod monitor;
@@ -34,11 +39,14 @@ pub mod pictures;
 pub mod report;
 mod retrieval;
 pub mod run;
+mod sampling;
 mod standardize;
 mod sums;
 pub mod task;
 #[cfg(test)]
 mod testing;
+mod widened;
+pub mod wordless;
 
 use std::path::Path;
 
@@ -46,6 +54,7 @@ use aquatint_nn::ModuleExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::conditioning::Conditioning;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::TrainError;
@@ -94,7 +103,10 @@ pub fn train(
         Stage::Clip => {
             launch(path, options, monitor, |config, data, _| clip::Clip::new(config, data))
         }
-        Stage::Diffusion => launch(path, options, monitor, diffusion::Diffusion::new),
+        Stage::Diffusion if Conditioning::of_file(path)?.has_text() => {
+            launch(path, options, monitor, diffusion::Diffusion::new)
+        }
+        Stage::Diffusion => launch(path, options, monitor, wordless::Wordless::new),
     }
 }
 
@@ -137,6 +149,9 @@ where
         let mut record = Record::new(&outcome, batch_size, pictures, parameters, hardware);
         if let Some(folder) = task.started_from() {
             record = record.begun_with(folder, task.name());
+        }
+        if let Some(folder) = task.parts_from() {
+            model_card::adopt(&config.run.export, folder, task.name())?;
         }
         let curve = config.run.folder.join(LOSS_CURVE);
         model_card::write(&config.run.export, task.name(), record, &curve, &config.card)?;

@@ -9,6 +9,12 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// SHA-256 of texts, each with its length.
+pub fn lines(texts: &[String]) -> String {
+    let texts = serde_json::to_string(texts).expect("texts are plain data");
+    hexadecimal(&Sha256::digest(texts))
+}
+
 /// SHA-256 of a network: names and bits of its weights, then its configuration as JSON.
 pub fn network(module: &impl Module, config: &impl Serialize) -> String {
     let mut sum = Sha256::new();

@@ -40,6 +40,12 @@ pub trait Task {
         None
     }
 
+    /// The model folder with the parts that are used as they are, if it is another than the one
+    /// that is exported to.
+    fn parts_from(&self) -> Option<&Path> {
+        None
+    }
+
     /// What steps depend on besides the configuration: what it is, and a text that is another one
     /// when that has changed.
     fn built_on(&self) -> Vec<(&'static str, String)> {

@@ -1,14 +1,16 @@
 //! `metadata.jsonl`: what a folder says about its pictures, and which of them are trained on.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use aquatint_nn::fnv1a;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::TrainError;
 
-/// A line of `metadata.jsonl`; other keys are ignored.
+/// A line of `metadata.jsonl`; other keys are kept for who asks for them.
 #[derive(Deserialize)]
 pub struct Line {
     pub file_name: String,
@@ -18,6 +20,8 @@ pub struct Line {
     #[serde(default)]
     pub tags: Vec<String>,
     pub split: Option<String>,
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
 }
 
 /// Without a `validation` part, every picture whose name's hash is a multiple of this is one.
@@ -77,6 +81,7 @@ mod tests {
             label: None,
             tags: Vec::new(),
             split: None,
+            others: BTreeMap::new(),
         };
         let (validation, train) = parts((0..1000).map(line).collect());
         assert!((10..40).contains(&validation.len()), "{} held out", validation.len());

@@ -8,10 +8,12 @@
 
 mod metadata;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::metadata::Line;
@@ -48,8 +50,25 @@ pub struct Drawing {
     pub label: Option<String>,
     /// More words for what it shows.
     pub tags: Vec<String>,
+    /// What else its line says, for conditions that are no captions.
+    pub others: BTreeMap<String, Value>,
     /// sRGB and alpha, size × size × 4, not premultiplied.
     pub pixels: Vec<u8>,
+}
+
+impl Drawing {
+    /// What the line says under `key`, if that is a text or a number.
+    pub fn said(&self, key: &str) -> Option<String> {
+        match key {
+            "style_word" => self.style_word.clone(),
+            "label" => self.label.clone(),
+            _ => match self.others.get(key)? {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// The pictures of one folder, in memory.
@@ -90,14 +109,14 @@ impl Dataset {
         Ok(Self { size: config.size, train: load(train)?, validation: load(validation)? })
     }
 
-    /// A sum over everything that training sees of the data, in hexadecimal.
+    /// A sum over everything that training on captions sees of the data, in hexadecimal.
     pub fn sum(&self) -> String {
         let sums: Vec<_> = self
             .train
             .par_iter()
             .map(|drawing| {
                 let mut sum = Sha256::new();
-                let Drawing { file_name, text, style_word, label, tags, pixels } = drawing;
+                let Drawing { file_name, text, style_word, label, tags, pixels, .. } = drawing;
                 // As JSON, so that it is clear where a text ends and whether there is one.
                 let texts = serde_json::to_vec(&(file_name, text, style_word, label, tags));
                 sum.update(texts.expect("texts are plain data"));
@@ -118,6 +137,7 @@ fn drawing(line: &Line, config: &DataConfig) -> Result<Drawing, TrainError> {
         style_word: line.style_word.clone(),
         label: line.label.clone(),
         tags: line.tags.clone(),
+        others: line.others.clone(),
         pixels: read_square(&config.folder.join(&line.file_name), config.size)?,
     })
 }

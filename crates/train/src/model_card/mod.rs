@@ -49,21 +49,44 @@ pub fn write(
         let path = folder.join(picture(task));
         atomic::write_file(&path, &bytes).map_err(TrainError::io(&path))?;
     }
-    let path = folder.join(RECORDS);
-    let mut records: BTreeMap<String, Record> = match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(TrainError::checkpoint(&path))?,
-        Err(_) => BTreeMap::new(),
-    };
+    let mut records = records(folder)?;
     if let Some(old) = records.get(task).filter(|old| old.same_run(&record)) {
         // A run in the folder that it began with is not what came before itself.
         record.before = old.before.clone();
     }
     records.insert(task.to_owned(), record);
-    let text = serde_json::to_string_pretty(&records).expect("records are plain data") + "\n";
-    atomic::write_file(&path, text.as_bytes()).map_err(TrainError::io(&path))?;
+    write_records(folder, &records)?;
     let path = folder.join("README.md");
     let pictured = |task: &str| folder.join(picture(task)).exists();
     let text = readme(card, &records, pictured);
+    atomic::write_file(&path, text.as_bytes()).map_err(TrainError::io(&path))
+}
+
+/// Takes over the records of the parts that the model in `folder` has from the one in `from`,
+/// which are all but that of `task`.
+pub fn adopt(folder: &Path, from: &Path, task: &str) -> Result<(), TrainError> {
+    let mut records = records(folder)?;
+    for (part, record) in self::records(from)?.into_iter().filter(|(part, _)| part != task) {
+        // Without a text encoder there is no use for the record of one.
+        if part != "clip" || folder.join("text_encoder").is_dir() {
+            records.insert(part, record);
+        }
+    }
+    write_records(folder, &records)
+}
+
+/// What is known of the runs that made the model in `folder`.
+fn records(folder: &Path) -> Result<BTreeMap<String, Record>, TrainError> {
+    let path = folder.join(RECORDS);
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(TrainError::checkpoint(&path)),
+        Err(_) => Ok(BTreeMap::new()),
+    }
+}
+
+fn write_records(folder: &Path, records: &BTreeMap<String, Record>) -> Result<(), TrainError> {
+    let path = folder.join(RECORDS);
+    let text = serde_json::to_string_pretty(records).expect("records are plain data") + "\n";
     atomic::write_file(&path, text.as_bytes()).map_err(TrainError::io(&path))
 }
 

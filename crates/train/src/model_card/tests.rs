@@ -98,3 +98,25 @@ fn records_without_the_newer_keys_are_read() {
     let json = fs::read_to_string(folder.path().join(RECORDS)).unwrap();
     assert!(!json.contains("started_from") && !json.contains("before"), "{json}");
 }
+
+#[test]
+fn a_card_tells_of_the_parts_that_were_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    for folder in [&first, &second] {
+        fs::create_dir(folder).unwrap();
+    }
+    let (none, card) = (Path::new("none"), CardConfig::default());
+    for (task, steps) in [("autoencoder", 100), ("clip", 200), ("diffusion", 300)] {
+        write(&first, task, record(steps), none, &card).unwrap();
+    }
+    adopt(&second, &first, "diffusion").unwrap();
+    write(&second, "diffusion", record(400), none, &card).unwrap();
+    let text = readme_of(&second);
+    assert!(text.contains("| 100 × 256 |") && text.contains("| 400 × 256 |"), "{text}");
+    assert!(!text.contains("| 200 × 256 |") && !text.contains("| 300 × 256 |"), "{text}");
+    fs::create_dir(second.join("text_encoder")).unwrap();
+    adopt(&second, &first, "diffusion").unwrap();
+    write(&second, "diffusion", record(400), none, &card).unwrap();
+    assert!(readme_of(&second).contains("| 200 × 256 |"));
+}

@@ -1,0 +1,82 @@
+//! What the network can do, as a sheet.
+
+use aquatint_diffusion::Condition;
+use aquatint_pipeline::{Picture, Tiling, contact_sheet, decode, square_columns};
+use aquatint_tensor::{Rng, Tensor};
+
+use super::{AT_ONCE, Diffusion};
+use crate::captions;
+use crate::colours::{COLOURS, WHITE};
+use crate::data::Drawing;
+use crate::inpainting::Holes;
+use crate::pictures::View;
+use crate::sampling::Sampling;
+
+/// Held-out pictures that in-painting is shown on: two rows of eight.
+const COMPLETED: usize = 16;
+
+impl Diffusion {
+    /// Pictures of the prompts of the configuration.
+    pub(super) fn prompted(&mut self) -> Option<Picture> {
+        let prompts = self.config.task.prompts.clone();
+        let mut pictures = Vec::new();
+        for (i, some) in prompts.chunks(AT_ONCE / 2).enumerate() {
+            pictures.extend(self.drawn(some, None, (i * AT_ONCE / 2) as u64)?);
+        }
+        let columns = square_columns(pictures.len());
+        (!pictures.is_empty()).then(|| contact_sheet(&pictures, columns))
+    }
+
+    /// Pictures for these prompts by DDIM, every one from a noise of its own.
+    fn drawn(
+        &mut self,
+        prompts: &[String],
+        beside: Option<&Tensor>,
+        first_seed: u64,
+    ) -> Option<Vec<Picture>> {
+        let prompted = self.networks.contexts(prompts, |_| false);
+        let empty = self.networks.contexts(&vec![String::new(); prompts.len()], |_| false);
+        let components = &self.networks.components;
+        let network = |xt: &Tensor, timesteps: &[f32], conditions: &[Condition]| {
+            // Guidance asks for both, or at scale 1 for the prompts alone.
+            let both = conditions.len() == 2;
+            let twice = |x: &Tensor| if both { Tensor::cat_rows([x, x]) } else { x.clone() };
+            let context =
+                if both { Tensor::cat_rows([&empty, &prompted]) } else { prompted.clone() };
+            let input = beside.map(|beside| Tensor::cat([xt, &twice(beside)]));
+            components.unet.forward(input.as_ref().unwrap_or(xt), timesteps, &context)
+        };
+        let sampling = Sampling {
+            scheduler: &self.config.model.scheduler,
+            schedule: &self.schedule,
+            steps: self.config.task.sample_steps,
+            guidance_scale: self.config.task.guidance_scale,
+        };
+        let side = self.data.size / components.config.vae.downsampling_factor();
+        let shape = [prompts.len(), side, side, components.config.unet.out_channels];
+        let latents = sampling.draw(network, shape, first_seed);
+        // Where there are no numbers there is no picture; the loop says so of the next loss.
+        decode(&components.vae, &latents, Tiling::Auto).ok()
+    }
+
+    /// Held-out pictures with holes, and below each what the network makes of it.
+    pub(super) fn completed(&mut self) -> Option<Picture> {
+        let held_out = &self.data.validation;
+        let drawings = if held_out.is_empty() { &self.data.train } else { held_out };
+        let spread = (drawings.len() / COMPLETED).max(1);
+        let drawings: Vec<Drawing> =
+            drawings.iter().step_by(spread).take(COMPLETED).cloned().collect();
+        let columns = (COMPLETED / 2).min(drawings.len());
+        let (mut rng, mut rows) = (Rng::new(0), Vec::new());
+        for (i, drawings) in drawings.chunks(columns).enumerate() {
+            let views: Vec<View<'_>> =
+                drawings.iter().map(|d| View::whole(d, COLOURS[WHITE].rgb)).collect();
+            let prompts: Vec<String> = drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
+            let holes = Holes::draw(&views, self.data.size, &mut rng);
+            let beside = holes.beside(&self.networks.components.vae);
+            rows.extend(Picture::from_images(&holes.pictures));
+            rows.extend(self.drawn(&prompts, Some(&beside), (i * columns) as u64)?);
+        }
+        Some(contact_sheet(&rows, columns))
+    }
+}
