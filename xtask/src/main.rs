@@ -10,6 +10,7 @@ mod data;
 mod dtype;
 mod elsewhere;
 mod fidelity;
+mod gallery;
 mod kernels;
 mod less_work;
 mod speed;
@@ -40,6 +41,8 @@ enum Task {
     Elsewhere(elsewhere::Args),
     /// Compare a full-size model with what diffusers says of it.
     Fidelity(fidelity::Args),
+    /// Draw the pictures of docs/gallery again.
+    Gallery(gallery::Args),
     /// Measure what each way to do less work costs and saves.
     LessWork(less_work::Args),
     /// Write the table of how fast each layer of Stable Diffusion 1.5 is.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Data(args) => data::run(args),
         Task::Elsewhere(args) => elsewhere::run(args),
         Task::Fidelity(args) => fidelity::run(args),
+        Task::Gallery(args) => gallery::run(args),
         Task::LessWork(args) => less_work::run(args),
         Task::Kernels(args) => kernels::run(args),
         Task::Speed(args) => speed::run(args),
