@@ -152,7 +152,7 @@ impl Job<'_> {
         let preview = self.args.preview.as_ref().map(|_| Preview::new(plan.steps));
         let look = |latents: &_| preview.iter().for_each(|preview| preview.look(latents));
         let tiling = self.args.vae_tiling.into();
-        let settings = Settings { tiling, look: &look, hear: &note_cut };
+        let settings = Settings { tiling, look: &look, hear: &note_cut, ..Default::default() };
         let watch = &mut Watcher {
             progress: &mut progress,
             preview: preview.as_ref(),

@@ -28,6 +28,11 @@ fn generate() {
 
                   A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read.
 
+              --prompts <FILE>
+                  Make a picture of every line of this file, and only those that are not there yet
+
+                  One prompt a line; .csv with a column `prompt` and others named like the request's fields (seed, steps, guidance_scale, ...); or .jsonl with such an object a line. Pictures are numbered by lines in the folder -o; run it again to go on. The seed is 0 if none is given.
+
               --class <NAME|N>
                   What to show, by name or by number, for a model of classes
 

@@ -69,7 +69,7 @@ pub use contact_sheet::{contact_sheet, square_columns};
 pub use convert::{Conversion, ConvertError, ConvertOptions};
 pub use embedding::{Embedding, EmbeddingError};
 pub use error::ModelError;
-pub use generate::{Finished, GenerateError, Settings, batches, generate};
+pub use generate::{CustomSampler, Finished, GenerateError, Settings, batches, generate};
 pub use inputs::Inputs;
 pub use int8::choose as choose_int8;
 pub use latent_preview::{LatentPreview, LinearColours};

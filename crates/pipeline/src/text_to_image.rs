@@ -107,6 +107,7 @@ pub fn denoise(
     let eps = noise.randn(&[height / factor, width / factor, outline.latent_channels]);
     let pass = Pass {
         outline,
+        sampler: None,
         network: &Network::Conditioned(Cow::Borrowed(unet)),
         told: &Told::Words(Box::new(embeds.clone())),
         request,

@@ -10,7 +10,7 @@ mod small;
 
 use std::ops::ControlFlow;
 
-use aquatint_diffusion::Watch;
+use aquatint_diffusion::{Run, Watch};
 use aquatint_models::Tiling;
 use aquatint_tensor::{Cancelled, Tensor, cancellable, release_idle_memory};
 
@@ -51,20 +51,26 @@ impl From<Cancelled> for GenerateError {
     }
 }
 
-/// What does not change the pictures.
+/// A sampler of somebody's own: from data with noise of `run.sigmas[0]` to the last noise level.
+pub type CustomSampler<'a> = &'a dyn Fn(Tensor, Run<'_>) -> Tensor;
+
+/// What no request says.
 #[derive(Clone, Copy)]
 pub struct Settings<'a> {
     /// Whether pictures go through the autoencoder in bands.
     pub tiling: Tiling,
     /// Is shown the latents of a batch each time before the network is.
     pub look: &'a dyn Fn(&Tensor),
+    /// Takes the place of the request's sampler, along its noise levels. It tells `run.watch` of
+    /// every step.
+    pub sampler: Option<CustomSampler<'a>>,
     /// Is shown what the network will be told.
     pub hear: &'a dyn Fn(&Told),
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { tiling: Tiling::Auto, look: &|_| {}, hear: &|_| {} }
+        Self { tiling: Tiling::Auto, look: &|_| {}, sampler: None, hear: &|_| {} }
     }
 }
 
@@ -225,6 +231,7 @@ impl<'a> Job<'a> {
         let mask = mask.map(|mask| repeated(mask, seeds.len()));
         let pass = Pass {
             outline: self.outline,
+            sampler: self.settings.sampler,
             network,
             told: &self.told,
             request,

@@ -10,8 +10,8 @@ use aquatint_diffusion::{
 use aquatint_models::unet::Shortcuts;
 use aquatint_tensor::Tensor;
 
-use super::GenerateError;
 use super::heard::{Heard, Hearing};
+use super::{CustomSampler, GenerateError};
 use crate::model::{Network, Told};
 use crate::step_cache::StepCache;
 use crate::{GenerateRequest, Outline};
@@ -22,6 +22,8 @@ pub(crate) struct Pass<'a> {
     pub network: &'a Network<'a>,
     pub told: &'a Told,
     pub request: &'a GenerateRequest,
+    /// In place of the request's.
+    pub sampler: Option<CustomSampler<'a>>,
     /// Width and height of the pictures, in pixels.
     pub size: (usize, usize),
     pub steps: usize,
@@ -95,6 +97,10 @@ impl Pass<'_> {
             None => denoiser,
         };
 
+        let sample = |x, run: Run<'_>| match self.sampler {
+            Some(custom) => custom(x, run),
+            None => sampler.sample_from(x, run),
+        };
         let mut watch = Remembering { watch, finished: false };
         let run = Run { denoiser, sigmas, eta: request.eta, noise, watch: &mut watch };
         let scale = |sigma: f64| (sigma * sigma + 1.0).sqrt();
@@ -104,7 +110,7 @@ impl Pass<'_> {
             Some(x0) => x0.add(&eps.scale(first as f32)),
             None => eps.scale(scale(first) as f32),
         };
-        let mut latents = sampler.sample_from(x, run).scale((1.0 / scale(last)) as f32);
+        let mut latents = sample(x, run).scale((1.0 / scale(last)) as f32);
         if let Some(blend) = &blend {
             // A run may end with a little noise, which what is kept has none of.
             latents = blend.blend(&latents, blend.known);
