@@ -7,6 +7,11 @@ use aquatint_pipeline::{GenerateRequest, PromptWeights};
 /// How the prompt and the negative prompt are read.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Prompt")]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "the brackets of prompts, in a help text"
+)]
 pub struct PromptArgs {
     /// How words weigh: web-ui, no-norm, comfyui, or literal for none
     ///

@@ -24,8 +24,8 @@ pub(super) fn read(text: &str) -> Option<Made> {
     let sampler = samplers.iter().find(begins).or(samplers.first())?;
     let mut made = Made::by("ComfyUI");
     let mut request = Keys::new();
-    // Its noise is drawn on the CPU, also where it computes on a GPU.
-    request.insert("rng".into(), "torch-cpu".into());
+    // Most compute on a GPU; the noise that a picture begins with is the same without one.
+    request.insert("rng".into(), "comfyui".into());
     // It also has a rule of its own for weights in prompts.
     if super::fits("prompt_weights", &"comfyui".into()) {
         request.insert("prompt_weights".into(), "comfyui".into());
@@ -156,6 +156,8 @@ mod tests {
             schedule: Some("karras".into()),
             width: Some(512),
             height: Some(768),
+            prompt_weights: crate::PromptWeights::Comfyui,
+            rng: "comfyui".into(),
             ..Default::default()
         };
         assert_eq!(request, expected);
