@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use aquatint_pipeline::lora::{LoraSpec, LoraUse, tell};
 use aquatint_pipeline::request::{PictureSeed, Plan};
@@ -15,17 +14,17 @@ use aquatint_pipeline::{
 };
 use aquatint_tensor::release_idle_memory;
 use clap::ValueEnum;
-use serde_json::{Map, Value, json};
 
 use crate::args::{Dtype, GenerateArgs, Typed, not_used, repeated};
 use crate::console::{self, Progress};
 use crate::failure::Failure;
 use crate::names::{Target, check_file, unwritable};
 use crate::preview::Preview;
+use crate::report::{Clock, report};
 use crate::show::{Show, Way};
 use crate::{embedded, machine, prompts, stop};
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Makes the pictures. Everything that can be wrong is looked at before anything takes time.
 pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
@@ -308,73 +307,4 @@ impl Watch for Watcher<'_> {
     fn token(&self) -> Option<CancelToken> {
         Some(stop::token())
     }
-}
-
-/// Seconds by stage, in the order in which they came.
-pub(crate) struct Clock {
-    start: Instant,
-    last: Instant,
-    stages: Vec<(&'static str, f64)>,
-}
-
-impl Clock {
-    pub fn new() -> Self {
-        let now = Instant::now();
-        Self { start: now, last: now, stages: Vec::new() }
-    }
-
-    /// What was done since the last call was part of this stage.
-    fn stage(&mut self, name: &'static str) {
-        let now = Instant::now();
-        let seconds = (now - self.last).as_secs_f64();
-        self.last = now;
-        match self.stages.iter_mut().find(|(stage, _)| *stage == name) {
-            Some((_, sum)) => *sum += seconds,
-            None => self.stages.push((name, seconds)),
-        }
-    }
-
-    fn total(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
-    }
-}
-
-fn report(
-    args: &GenerateArgs,
-    request: &GenerateRequest,
-    inputs: &Inputs,
-    plan: &Plan,
-    files: &[PathBuf],
-    clock: Clock,
-) -> Value {
-    let (width, height) = plan.size;
-    let milliseconds = |seconds: f64| json!((seconds * 1000.0).round() / 1000.0);
-    let mut seconds: Map<String, Value> =
-        clock.stages.iter().map(|(stage, s)| ((*stage).to_owned(), milliseconds(*s))).collect();
-    seconds.insert("total".into(), milliseconds(clock.total()));
-    let mut report = json!({
-        "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
-        "preview": args.preview.as_ref().map(|file| file.display().to_string()),
-        "seed": request.seed,
-        "seeds": request.seeds(),
-        "width": width,
-        "height": height,
-        "seconds": seconds,
-        "peak_memory_bytes": machine::peak_memory(),
-        "threads": rayon::current_num_threads(),
-        "version": VERSION,
-    });
-    let begun = inputs.init.is_some();
-    let values = [
-        ("init", json!(request.init)),
-        ("mask", json!(request.mask)),
-        ("strength", if begun { json!(request.strength_with(inputs)) } else { Value::Null }),
-        ("mask_blur", json!(request.mask_blur)),
-        ("extend", json!(request.extend)),
-        ("hires", json!(request.hires)),
-    ];
-    for (key, value) in values.into_iter().filter(|(_, value)| !value.is_null()) {
-        report[key] = value;
-    }
-    report
 }

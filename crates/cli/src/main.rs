@@ -11,6 +11,7 @@ mod model;
 mod names;
 mod preview;
 mod prompts;
+mod report;
 mod samplers;
 mod show;
 mod stop;

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use crate::args::GenerateArgs;
 use crate::console;
 use crate::failure::Failure;
-use crate::generate::{Clock, Job, load_options, note_loras, source, texts};
+use crate::generate::{Job, load_options, note_loras, source, texts};
 use crate::names::Target;
+use crate::report::Clock;
 use crate::{machine, stop};
 
 /// One row, after a look at whether it can be done.

@@ -1,6 +1,7 @@
 //! What a request comes to with a model and pictures: sizes and steps, or why it cannot be done.
 
-use super::{Extend, GenerateRequest, HiresSize, RequestError, SIZE_STEP, SIZES, check_size};
+use super::validate::check_size;
+use super::{Extend, GenerateRequest, HiresSize, RequestError, SIZE_STEP, SIZES};
 use crate::outline::Beside;
 use crate::{Inputs, Outline};
 
