@@ -37,7 +37,7 @@ pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
         let (again, made) = repeated(path, &request, typed)?;
         request = again;
         let dtype = made.dtype.as_ref().and_then(|name| Dtype::from_str(name, false).ok());
-        args.dtype = dtype.filter(|_| !typed.has("dtype")).unwrap_or(args.dtype);
+        args.machine.dtype = dtype.filter(|_| !typed.has("dtype")).unwrap_or(args.machine.dtype);
         not_used(path, &made, &model_name(&args)).iter().for_each(|note| console::note(note));
     }
     let args = &args;
@@ -60,7 +60,7 @@ pub fn run(mut args: GenerateArgs, typed: &Typed) -> Result<(), Failure> {
     let decoder = decoder.map(|path| LatentPreview::open(path, outline.latent_channels));
     let show = way.map(|way| Ok::<_, Failure>((way, decoder.transpose()?))).transpose()?;
     check_room(args, &request, plan.base, &target)?;
-    machine::start_threads(args.threads)?;
+    machine::start_threads(args.machine.threads)?;
 
     let clock = Clock::new();
     let options = load_options(args, &request.prompt)?;
@@ -90,8 +90,8 @@ pub(crate) fn source(args: &GenerateArgs) -> Result<ModelSource, Failure> {
 
 /// How to load the model, with the LoRAs that the prompt names.
 pub(crate) fn load_options(args: &GenerateArgs, prompt: &str) -> Result<LoadOptions, Failure> {
-    let (precision, parts) = (args.dtype.into(), args.parts.replaced());
-    let int8 = matches!(args.dtype, Dtype::Int8);
+    let (precision, parts) = (args.machine.dtype.into(), args.parts.replaced());
+    let int8 = matches!(args.machine.dtype, Dtype::Int8);
     let embeddings = args.reading.embedding.clone();
     let (_, asked) = take_loras(prompt);
     let asked = asked.iter().map(|l| (l.name.as_str(), l.weight, l.text_encoder_weight));
@@ -150,7 +150,7 @@ impl Job<'_> {
         let mut progress = Progress::new("denoising", (plan.steps * batches.len()) as u64);
         let preview = self.args.preview.as_ref().map(|_| Preview::new(plan.steps));
         let look = |latents: &_| preview.iter().for_each(|preview| preview.look(latents));
-        let tiling = self.args.vae_tiling.into();
+        let tiling = self.args.machine.vae_tiling.into();
         let settings = Settings { tiling, look: &look, hear: &note_cut, ..Default::default() };
         let watch = &mut Watcher {
             progress: &mut progress,
@@ -253,7 +253,7 @@ pub(crate) fn texts(
     seed: PictureSeed,
     size: (usize, usize),
 ) -> std::collections::BTreeMap<&'static str, String> {
-    let dtype = args.dtype.to_possible_value();
+    let dtype = args.machine.dtype.to_possible_value();
     let dtype = dtype.as_ref().map_or("f32", |value| value.get_name());
     let model = &model_name(args);
     metadata::texts(request, seed, size, &metadata::Origin { model, version: VERSION, dtype })

@@ -62,7 +62,7 @@ pub fn run(args: &GenerateArgs, file: &Path) -> Result<(), Failure> {
     if open.is_empty() {
         return Ok(());
     }
-    machine::start_threads(args.threads)?;
+    machine::start_threads(args.machine.threads)?;
     let options = load_options(args, &open[0].row.request.prompt)?;
     let model: Box<dyn Model + '_> = match ModelConfig::read(&source) {
         // Loaded once for all rows.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use aquatint_pipeline::GenerateRequest;
 
 use super::{
-    AdapterArgs, Dtype, GuidanceArgs, HiresArgs, LessWorkArgs, OutputArgs, PartArgs, PictureArgs,
-    PromptArgs, SamplingArgs, VaeTiling,
+    AdapterArgs, GuidanceArgs, HiresArgs, LessWorkArgs, MachineArgs, OutputArgs, PartArgs,
+    PictureArgs, PromptArgs, SamplingArgs,
 };
 
 /// Make pictures of what a prompt says.
@@ -100,17 +100,8 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub written: OutputArgs,
 
-    /// Threads to compute with; the picture is the same for any number [default: physical cores]
-    #[arg(long, value_name = "N", help_heading = "Machine")]
-    pub threads: Option<usize>,
-
-    /// Type in which products are formed
-    #[arg(long, value_enum, help_heading = "Machine", default_value_t = Dtype::F32)]
-    pub dtype: Dtype,
-
-    /// Whether to decode pictures in bands, which takes less memory, more time, and makes no seams
-    #[arg(long, value_enum, help_heading = "Machine", default_value_t = VaeTiling::Auto)]
-    pub vae_tiling: VaeTiling,
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 impl GenerateArgs {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aquatint_pipeline::GenerateRequest;
 use clap::Parser;
 
-use super::{Args, Command, Dtype, GenerateArgs, PartArgs, VaeTiling};
+use super::{Args, Command, GenerateArgs, MachineArgs, PartArgs};
 
 /// Make pictures of whatever the model likes.
 ///
@@ -72,17 +72,8 @@ pub struct SampleArgs {
     #[arg(long, value_name = "X", help_heading = "Sampling", allow_negative_numbers = true)]
     pub eta: Option<f64>,
 
-    /// Threads to compute with; the picture is the same for any number [default: physical cores]
-    #[arg(long, value_name = "N", help_heading = "Machine")]
-    pub threads: Option<usize>,
-
-    /// Type in which products are formed
-    #[arg(long, value_enum, help_heading = "Machine", default_value_t = Dtype::F32)]
-    pub dtype: Dtype,
-
-    /// Whether to decode pictures in bands, which takes less memory, more time, and makes no seams
-    #[arg(long, value_enum, help_heading = "Machine", default_value_t = VaeTiling::Auto)]
-    pub vae_tiling: VaeTiling,
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 impl SampleArgs {
@@ -107,9 +98,7 @@ impl SampleArgs {
         args.sampling.eta = self.eta;
         // What would be guided away from is what is asked for: nothing.
         args.sampling.guidance_scale = 1.0;
-        args.threads = self.threads;
-        args.dtype = self.dtype;
-        args.vae_tiling = self.vae_tiling;
+        args.machine = self.machine;
         *args
     }
 }
