@@ -11,6 +11,7 @@ mod model;
 mod names;
 mod preview;
 mod prompts;
+mod ranks;
 mod report;
 mod samplers;
 mod show;

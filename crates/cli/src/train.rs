@@ -7,17 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use aquatint_train::monitor::{Monitor, StepReport};
-use aquatint_train::{Options, Stage};
+use aquatint_train::{Options, Stage, train_among};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, INTERRUPTED};
-use crate::{console, machine};
+use crate::{console, machine, ranks};
 
 /// Train one part of a model, as a configuration file says.
 ///
 /// Ctrl-C stops after a checkpoint; the same command with --resume goes on, and the result is the
 /// same as without the interruption, to the last bit.
+///
+/// `mpirun -n N aquatint train …` trains on N processes, on one machine or several that share the
+/// folders: each computes its part of `run.batch_size` pictures. It needs a program that was built
+/// with `--features mpi`.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
     /// Which part to train: each builds on the ones before it
@@ -59,16 +63,22 @@ impl From<StageName> for Stage {
 
 /// Trains until the end, or until Ctrl-C or SIGTERM, after which a checkpoint is written.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
-    machine::start_threads(args.threads)?;
+    machine::start_threads(ranks::threads(args.threads))?;
     let options = Options { steps: args.steps, resume: args.resume, hardware: hardware() };
     let mut shown = Shown::new(stop_flag());
     let outcome = machine::compute(|| {
-        aquatint_train::train(args.stage.into(), &args.config, &options, &mut shown)
+        ranks::together(|ranks| {
+            shown.silent = ranks.rank() > 0;
+            train_among(args.stage.into(), &args.config, &options, &mut shown, ranks)
+        })
     });
     shown.clear();
-    let outcome = outcome.map_err(|error| Failure::new(error.to_string()))?;
+    let outcome = outcome?;
     if outcome.stopped {
         return Err(Failure::interrupted());
+    }
+    if shown.silent {
+        return Ok(());
     }
     let loss = outcome.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"));
     console::note(&format!("{} steps in {}{loss}", outcome.step, duration(outcome.seconds)));
@@ -105,6 +115,8 @@ fn hardware() -> String {
 struct Shown {
     began: Instant,
     stop: Arc<AtomicBool>,
+    /// Another process of the same job shows what there is.
+    silent: bool,
     bar: Option<ProgressBar>,
     terminal: bool,
     /// What the bar, or the last plain line, was about, and when.
@@ -118,7 +130,7 @@ impl Shown {
     fn new(stop: Arc<AtomicBool>) -> Self {
         let terminal = stderr().is_terminal();
         let last = (String::new(), f64::NEG_INFINITY);
-        Self { began: Instant::now(), stop, bar: None, terminal, last }
+        Self { began: Instant::now(), stop, silent: false, bar: None, terminal, last }
     }
 
     fn clear(&mut self) {
@@ -128,6 +140,9 @@ impl Shown {
     }
 
     fn show(&mut self, what: &str, done: u64, total: u64, text: &str) {
+        if self.silent {
+            return;
+        }
         if self.terminal {
             if self.last.0 != what || self.bar.is_none() {
                 self.clear();
@@ -176,6 +191,7 @@ impl Monitor for Shown {
 
     fn note(&mut self, text: &str) {
         match &self.bar {
+            _ if self.silent => {}
             Some(bar) => bar.suspend(|| console::note(text)),
             None => console::note(text),
         }

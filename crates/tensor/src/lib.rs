@@ -22,5 +22,5 @@ pub use ops::{ChannelOrder, Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeig
 pub use pool::{peak as peak_memory, release as release_idle_memory};
 pub use rng::{Rng, RngKind};
 pub use storage::Use;
-pub use tape::Grads;
+pub use tape::{Grads, Whole};
 pub use tensor::Tensor;

@@ -6,7 +6,7 @@
 //! node after everything that used it. A node is dropped as soon as it was visited, and what its
 //! closure had saved with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,6 +54,25 @@ impl Node {
     }
 }
 
+/// How often the leaves below `root` are used, by their numbers.
+fn uses_of_leaves(root: &Track) -> BTreeMap<u64, usize> {
+    let (mut uses, mut seen) = (BTreeMap::new(), BTreeSet::new());
+    let mut waiting = vec![root];
+    while let Some(node) = waiting.pop() {
+        for input in node.inputs.iter().flatten() {
+            if input.backward.is_none() {
+                *uses.entry(input.number).or_insert(0) += 1;
+            } else if seen.insert(input.number) {
+                waiting.push(input);
+            }
+        }
+    }
+    uses
+}
+
+/// Takes a leaf's number and its gradient.
+pub type Whole<'a> = dyn FnMut(u64, &Tensor) + 'a;
+
 /// The gradients that a backward pass found, by the leaf they belong to.
 #[derive(Default)]
 pub struct Grads(BTreeMap<u64, Tensor>);
@@ -73,6 +92,24 @@ impl Grads {
     pub fn take(&mut self, leaf: &Tensor) -> Option<Tensor> {
         self.0.remove(&leaf.track().expect("gradient asked of an untracked tensor").number)
     }
+
+    /// Puts `grad` in place of the gradient with respect to `leaf`.
+    #[track_caller]
+    pub fn set(&mut self, leaf: &Tensor, grad: Tensor) {
+        self.0.insert(leaf.leaf_number(), grad);
+    }
+
+    /// Adds the gradients of another loss.
+    pub fn add(&mut self, other: Self) {
+        for (number, grad) in other.0 {
+            match self.0.get_mut(&number) {
+                Some(sum) => elementwise::add_assign(sum.data_mut(), grad.data()),
+                None => {
+                    self.0.insert(number, grad);
+                }
+            }
+        }
+    }
 }
 
 impl Tensor {
@@ -84,9 +121,29 @@ impl Tensor {
     /// If the tensor holds more than one number.
     #[track_caller]
     pub fn backward(self) -> Grads {
+        self.backward_telling(None)
+    }
+
+    /// A tracked leaf's number, by which [`Tensor::backward_telling`] speaks of it.
+    ///
+    /// # Panics
+    /// If the tensor did not come from [`Tensor::tracked`].
+    #[track_caller]
+    pub fn leaf_number(&self) -> u64 {
+        self.track().expect("gradient asked of an untracked tensor").number
+    }
+
+    /// [`Tensor::backward`] that tells of a leaf's gradient as soon as it is whole. Most of them
+    /// are long before the end, and can be on their way to other machines meanwhile.
+    ///
+    /// # Panics
+    /// If the tensor holds more than one number.
+    #[track_caller]
+    pub fn backward_telling(self, mut whole: Option<&mut Whole<'_>>) -> Grads {
         assert_eq!(self.len(), 1, "backward() of a tensor of shape {:?}", self.shape());
         let mut grads = Grads::default();
         let Some(root) = self.track().cloned() else { return grads };
+        let mut uses = whole.as_ref().map(|_| uses_of_leaves(&root)).unwrap_or_default();
         let seed = Tensor::full(self.shape(), 1.0);
         drop(self);
         let mut waiting = BTreeMap::from([(root.number, (root, seed))]);
@@ -98,15 +155,51 @@ impl Tensor {
             let found = backward(&dy);
             drop(dy);
             for (input, grad) in node.inputs.iter().zip(found) {
-                let (Some(input), Some(grad)) = (input, grad) else { continue };
-                match waiting.get_mut(&input.number) {
-                    Some((_, sum)) => elementwise::add_assign(sum.data_mut(), grad.data()),
-                    None => {
+                let Some(input) = input else { continue };
+                match (waiting.get_mut(&input.number), grad) {
+                    (_, None) => {}
+                    (Some((_, sum)), Some(grad)) => {
+                        elementwise::add_assign(sum.data_mut(), grad.data());
+                    }
+                    (None, Some(grad)) => {
                         waiting.insert(input.number, (input.clone(), grad));
                     }
+                }
+                let (Some(whole), Some(left)) = (&mut whole, uses.get_mut(&input.number)) else {
+                    continue;
+                };
+                *left -= 1;
+                if let (0, Some((_, grad))) = (*left, waiting.get(&input.number)) {
+                    whole(input.number, grad);
                 }
             }
         }
         grads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_is_told_of_once_it_is_whole() {
+        let [early, late, unused] = [2.0, 3.0, 4.0].map(|x| Tensor::full(&[2], x).tracked());
+        // `early` is used at the beginning and at the end, so it is the last to be whole.
+        let middle = early.mul(&early).mul(&late);
+        let loss = middle.add(&early.mul(&unused.detach())).sum();
+        let mut told = Vec::new();
+        let mut whole = |number, grad: &Tensor| told.push((number, grad.to_vec()));
+        let mut grads = loss.backward_telling(Some(&mut whole));
+        let expected = [(&late, vec![4.0; 2]), (&early, vec![16.0; 2])];
+        assert_eq!(told, expected.map(|(leaf, grad)| (leaf.leaf_number(), grad)));
+        assert_eq!(grads.get(&early).unwrap().to_vec(), [16.0; 2]);
+        assert!(grads.get(&unused).is_none());
+
+        grads.add(early.mul(&unused).sum().backward());
+        assert_eq!(grads.get(&early).unwrap().to_vec(), [20.0; 2]);
+        assert_eq!(grads.take(&unused).unwrap().to_vec(), [2.0; 2]);
+        grads.set(&late, Tensor::full(&[2], 9.0));
+        assert_eq!(grads.get(&late).unwrap().to_vec(), [9.0; 2]);
     }
 }

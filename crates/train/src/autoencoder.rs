@@ -17,6 +17,7 @@ use crate::data::{Dataset, Drawing};
 use crate::error::TrainError;
 use crate::export;
 use crate::order::Order;
+use crate::part::Part;
 use crate::pictures::{View, batch};
 use crate::standardize::{Moments, standardize};
 use crate::task::{Figures, StepLoss, Task};
@@ -128,7 +129,7 @@ impl Task for Autoencoder {
         &mut self.model
     }
 
-    fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
+    fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
         let AutoencoderTask { crop, flip, mse_weight, kl_weight, .. } = self.config.task;
         let size = self.data.size;
         let views: Vec<View<'_>> = self
@@ -142,10 +143,10 @@ impl Task for Autoencoder {
                 mirrored: flip && rng.below(2) == 1,
             })
             .collect();
-        let image = batch(&views, size, crop);
+        let image = batch(&part.share(views), size, crop);
 
         let posterior = self.model.encode(&image);
-        let latents = posterior.sample(rng);
+        let latents = posterior.at(&part.randn(posterior.mean.shape(), rng));
         let error = self.model.decode(&latents).sub(&image);
         let absolute = error.abs().mean();
         let squared = error.sqr().mean();

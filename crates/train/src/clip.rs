@@ -23,6 +23,7 @@ use crate::data::{Dataset, Drawing};
 use crate::error::TrainError;
 use crate::export;
 use crate::order::Order;
+use crate::part::Part;
 use crate::pictures::{View, small_batch};
 use crate::retrieval::recalls;
 use crate::task::{Figures, StepLoss, Task};
@@ -151,7 +152,11 @@ impl Task for Clip {
         self.model.logit_scale.set(Tensor::full(&[1], FIRST_LOGIT_SCALE));
     }
 
-    fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
+    fn cannot_be_cut(&self, _: usize) -> Option<String> {
+        Some("every caption is compared with every picture of a step".into())
+    }
+
+    fn loss(&mut self, step: u64, _: Part, rng: &mut Rng) -> StepLoss {
         let batch = self.order.batch(step, self.config.run.batch_size);
         let drawings = batch.iter().map(|&i| &self.data.train[i]);
         let (captions, views): (Vec<String>, Vec<View<'_>>) = drawings

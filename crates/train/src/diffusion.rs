@@ -30,6 +30,7 @@ use crate::latents::{Latents, backgrounds, encode_views};
 use crate::monitor::Monitor;
 use crate::networks::Networks;
 use crate::order::Order;
+use crate::part::Part;
 use crate::pictures::View;
 use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
@@ -129,10 +130,12 @@ impl Diffusion {
         x0: &Tensor,
         context: &Tensor,
         beside: Option<&Tensor>,
+        part: Part,
         rng: &mut Rng,
     ) -> Tensor {
-        let t: Vec<usize> = (0..x0.dim(0)).map(|_| rng.below(self.schedule.len())).collect();
-        let noise = rng.randn(x0.shape());
+        let t = (0..x0.dim(0) * part.of).map(|_| rng.below(self.schedule.len())).collect();
+        let t = part.share(t);
+        let noise = part.randn(x0.shape(), rng);
         let network = |xt: &Tensor, timesteps: &[f32]| match beside {
             Some(beside) => unet.forward(&Tensor::cat([xt, beside]), timesteps, context),
             None => unet.forward(xt, timesteps, context),
@@ -141,7 +144,7 @@ impl Diffusion {
     }
 
     /// How far drafts of plain captions are from the latents, for a U-Net that makes drafts.
-    fn draft_loss(&mut self, rng: &mut Rng) -> Option<Tensor> {
+    fn draft_loss(&mut self, part: Part, rng: &mut Rng) -> Option<Tensor> {
         let DiffusionTask { variants_per_image, draft_batch_size, .. } = self.config.task;
         if self.config.model.unet.draft.is_none() || draft_batch_size == 0 {
             return None;
@@ -149,6 +152,7 @@ impl Diffusion {
         let chosen: Vec<(usize, usize)> = (0..draft_batch_size)
             .map(|_| (rng.below(self.data.train.len()), rng.below(variants_per_image)))
             .collect();
+        let chosen = part.share(chosen);
         let caption = |&(i, variant): &(usize, usize)| {
             let drawing = &self.data.train[i];
             captions::plain(drawing, backgrounds(drawing, variants_per_image)[variant])
@@ -160,10 +164,10 @@ impl Diffusion {
     }
 
     /// What the network sees beside the latents of these views, for in-painting.
-    fn beside(&self, views: &[View<'_>], rng: &mut Rng) -> Option<Tensor> {
+    fn beside(&self, views: &[View<'_>], part: Part, rng: &mut Rng) -> Option<Tensor> {
         let inpainting = self.config.task.conditioning == Conditioning::Inpainting;
-        inpainting
-            .then(|| Holes::draw(views, self.data.size, rng).beside(&self.networks.components.vae))
+        let vae = &self.networks.components.vae;
+        inpainting.then(|| Holes::draw(views, self.data.size, part, rng).beside(vae))
     }
 }
 
@@ -202,7 +206,12 @@ impl Task for Diffusion {
             .collect()
     }
 
-    fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
+    fn cannot_be_cut(&self, parts: usize) -> Option<String> {
+        let drafts = self.config.task.draft_batch_size;
+        (!drafts.is_multiple_of(parts)).then(|| format!("`task.draft_batch_size` is {drafts}"))
+    }
+
+    fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
         let DiffusionTask { variants_per_image, empty_captions, .. } = self.config.task;
         let batch = self.order.batch(step, self.config.run.batch_size);
         let mut chosen = Vec::with_capacity(batch.len());
@@ -221,13 +230,14 @@ impl Task for Diffusion {
             captions.push(if empty { String::new() } else { caption });
             recurring.push(empty || form == Form::Plain);
         }
+        let (captions, recurring) = (part.share(captions), part.share(recurring));
         let context = self.networks.contexts(&captions, |i| recurring[i]);
         let unet = &self.networks.components.unet;
 
-        let x0 = self.latents.batch(&chosen);
-        let beside = self.beside(&views, rng);
-        let denoising = self.denoising_loss(unet, &x0, &context, beside.as_ref(), rng);
-        let Some(draft) = self.draft_loss(rng) else {
+        let x0 = self.latents.batch(&part.share(chosen));
+        let beside = self.beside(&part.share(views), part, rng);
+        let denoising = self.denoising_loss(unet, &x0, &context, beside.as_ref(), part, rng);
+        let Some(draft) = self.draft_loss(part, rng) else {
             return StepLoss { loss: denoising, parts: Vec::new() };
         };
         let parts =
@@ -248,8 +258,9 @@ impl Task for Diffusion {
                 drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
             let context = self.networks.contexts(&captions, |_| false);
             let unet = &self.networks.components.unet;
-            let beside = self.beside(&views, &mut rng);
-            let loss = self.denoising_loss(unet, &x0, &context, beside.as_ref(), &mut rng);
+            let whole = Part::WHOLE;
+            let beside = self.beside(&views, whole, &mut rng);
+            let loss = self.denoising_loss(unet, &x0, &context, beside.as_ref(), whole, &mut rng);
             sum += f64::from(loss.item()) * captions.len() as f64;
         }
         if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }

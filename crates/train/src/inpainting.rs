@@ -6,6 +6,7 @@ use aquatint_models::AutoencoderKL;
 use aquatint_tensor::{Rng, Tensor};
 
 use crate::masks::{Mask, at_latents, masked};
+use crate::part::Part;
 use crate::pictures::{View, batch};
 
 /// Channels beside latents of `channels` channels.
@@ -21,9 +22,10 @@ pub struct Holes {
 }
 
 impl Holes {
-    /// Draws a mask for each of these views of width `size`.
-    pub fn draw(views: &[View<'_>], size: usize, rng: &mut Rng) -> Self {
-        let masks: Vec<Mask> = views.iter().map(|_| Mask::draw(size, rng)).collect();
+    /// Draws a mask for each of these views of width `size`, a part of those of a step.
+    pub fn draw(views: &[View<'_>], size: usize, part: Part, rng: &mut Rng) -> Self {
+        let masks = (0..views.len() * part.of).map(|_| Mask::draw(size, rng)).collect();
+        let masks: Vec<Mask> = part.share(masks);
         Self { pictures: masked(&batch(views, size, size), &masks), masks }
     }
 
@@ -56,7 +58,7 @@ mod tests {
         let black = Drawing { pixels: vec![0; 16 * 16 * 4], ..Drawing::default() };
         let of = |drawing: &Drawing| {
             let views = [View::whole(drawing, [0; 3]); 9];
-            let holes = Holes::draw(&views, 16, &mut Rng::new(8));
+            let holes = Holes::draw(&views, 16, Part::WHOLE, &mut Rng::new(8));
             let beside = holes.beside(&vae);
             assert_eq!(beside.shape(), [9, 16, 16, 1 + config.latent_channels]);
             let part = |start, len| beside.narrow(start, len).to_vec();

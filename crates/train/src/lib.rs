@@ -35,7 +35,9 @@ pub mod monitor;
 mod networks;
 mod optimizer;
 mod order;
+pub mod part;
 pub mod pictures;
+pub mod ranks;
 pub mod report;
 mod retrieval;
 pub mod run;
@@ -60,6 +62,7 @@ use crate::data::Dataset;
 use crate::error::TrainError;
 use crate::model_card::Record;
 use crate::monitor::Monitor;
+use crate::ranks::{Alone, Ranks, first_alone};
 use crate::report::plot::LOSS_CURVE;
 use crate::run::{Outcome, Settings};
 use crate::task::Task;
@@ -96,17 +99,31 @@ pub fn train(
     options: &Options,
     monitor: &mut dyn Monitor,
 ) -> Result<Outcome, TrainError> {
+    train_among(stage, path, options, monitor, &Alone)
+}
+
+/// [`train`], together with other processes that call the same.
+///
+/// # Errors
+/// One line for the user. The other processes know nothing of it, and must be ended.
+pub fn train_among(
+    stage: Stage,
+    path: &Path,
+    options: &Options,
+    monitor: &mut dyn Monitor,
+    ranks: &dyn Ranks,
+) -> Result<Outcome, TrainError> {
     match stage {
-        Stage::Autoencoder => launch(path, options, monitor, |config, data, _| {
+        Stage::Autoencoder => launch(path, options, monitor, ranks, |config, data, _| {
             autoencoder::Autoencoder::new(config, data)
         }),
         Stage::Clip => {
-            launch(path, options, monitor, |config, data, _| clip::Clip::new(config, data))
+            launch(path, options, monitor, ranks, |config, data, _| clip::Clip::new(config, data))
         }
         Stage::Diffusion if Conditioning::of_file(path)?.has_text() => {
-            launch(path, options, monitor, diffusion::Diffusion::new)
+            launch(path, options, monitor, ranks, diffusion::Diffusion::new)
         }
-        Stage::Diffusion => launch(path, options, monitor, wordless::Wordless::new),
+        Stage::Diffusion => launch(path, options, monitor, ranks, wordless::Wordless::new),
     }
 }
 
@@ -115,6 +132,7 @@ fn launch<T, M, K>(
     path: &Path,
     options: &Options,
     monitor: &mut dyn Monitor,
+    ranks: &dyn Ranks,
     build: impl FnOnce(Config<T, M>, Dataset, &mut dyn Monitor) -> Result<K, TrainError>,
 ) -> Result<Outcome, TrainError>
 where
@@ -129,7 +147,7 @@ where
     config.run.steps = options.steps.unwrap_or(config.run.steps);
     let data = Dataset::open(&config.data, monitor)?;
     let pictures = data.train.len();
-    let mut task = build(config.clone(), data, monitor)?;
+    let mut task = first_alone(ranks, || build(config.clone(), data, monitor))?;
     let mut fingerprint = config.fingerprint(task.name());
     let built_on = task.built_on().into_iter();
     fingerprint.extend(
@@ -141,8 +159,8 @@ where
         fingerprint,
         resume: options.resume,
     };
-    let outcome = run::run(&mut task, &settings, monitor)?;
-    if !outcome.stopped {
+    let outcome = run::run(&mut task, &settings, monitor, ranks)?;
+    if !outcome.stopped && ranks.rank() == 0 {
         let parameters = task.model().parameter_count();
         let batch_size = config.run.batch_size;
         let hardware = &options.hardware;

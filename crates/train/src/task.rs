@@ -7,6 +7,7 @@ use aquatint_pipeline::Picture;
 use aquatint_tensor::{Rng, Tensor};
 
 use crate::error::TrainError;
+use crate::part::Part;
 
 /// Named figures, in the order in which they are shown.
 pub type Figures = Vec<(&'static str, f64)>;
@@ -52,9 +53,16 @@ pub trait Task {
         Vec::new()
     }
 
-    /// The loss of step number `step` (the first is 0). All its random numbers come from `rng`,
-    /// and nothing of earlier steps may matter but the weights.
-    fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss;
+    /// The loss of step number `step` (the first is 0) on a part of its mini-batch. All random
+    /// numbers come from `rng`, and are the same for each part; nothing of earlier steps may
+    /// matter but the weights. The mean over equal parts is the loss of the whole.
+    fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss;
+
+    /// Why the loss of a mini-batch is not the mean of those of `parts` parts, if it is not.
+    fn cannot_be_cut(&self, parts: usize) -> Option<String> {
+        let _ = parts;
+        None
+    }
 
     /// Puts weights back into their allowed range after a step.
     fn constrain(&mut self) {}

@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use aquatint_checkpoint::DType;
 use tempfile::TempDir;
 
+pub mod training;
+
 #[path = "../../../pipeline/tests/tiny/mod.rs"]
 mod tiny;
 

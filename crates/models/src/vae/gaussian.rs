@@ -25,8 +25,12 @@ impl DiagonalGaussian {
     /// A draw, `mean + std · ε` (the reparameterization of Kingma & Welling 2014, section 2.4):
     /// gradients flow to both moments.
     pub fn sample(&self, rng: &mut Rng) -> Tensor {
-        let noise = rng.randn(self.mean.shape());
-        self.mean.add(&self.logvar.scale(0.5).exp().mul(&noise))
+        self.at(&rng.randn(self.mean.shape()))
+    }
+
+    /// The draw of this noise ε, of the mean's shape.
+    pub fn at(&self, noise: &Tensor) -> Tensor {
+        self.mean.add(&self.logvar.scale(0.5).exp().mul(noise))
     }
 
     /// The most probable latents: the mean.

@@ -14,9 +14,10 @@ use crate::error::TrainError;
 
 /// Keys that a run may be continued with under another value, since they decide where files are
 /// and when to stop, but not what a step does (other than by the learning rate of a longer run).
-const FREE: [&str; 8] = [
+const FREE: [&str; 9] = [
     "card",
     "data.folder",
+    "run.accumulate",
     "run.checkpoint_every",
     "run.export",
     "run.folder",

@@ -38,6 +38,7 @@ pub fn check(
     }
     for (key, value) in [
         ("run.steps", run.steps),
+        ("run.accumulate", run.accumulate as u64),
         ("run.checkpoint_every", run.checkpoint_every),
         ("run.sample_every", run.sample_every),
         ("run.log_every", run.log_every),
@@ -115,6 +116,7 @@ mod tests {
             ("data.size", &["8", "4096"][..], &["0", "7", "4097", "9223372036854775807"][..]),
             ("run.steps", &["1", "9000000000"], &["0"]),
             ("run.batch_size", &["1", "16384"], &["0", "16385", "65537", "9223372036854775807"]),
+            ("run.accumulate", &["1", "4"], &["0"]),
             ("run.checkpoint_every", &["1"], &["0"]),
             ("run.sample_every", &["1"], &["0"]),
             ("run.log_every", &["1"], &["0"]),

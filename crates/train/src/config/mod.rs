@@ -46,6 +46,10 @@ pub struct RunConfig {
     pub steps: u64,
     /// Pictures in a step.
     pub batch_size: usize,
+    /// In how many parts a step is computed, one after the other: as much less memory is needed,
+    /// and the result is the same but for rounding.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: usize,
     /// Precision of matrix products and convolutions; weights and sums are always f32.
     #[serde(default)]
     pub dtype: Dtype,
@@ -62,6 +66,14 @@ pub struct RunConfig {
 
 fn thousand() -> u64 {
     1000
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(parts: &usize) -> bool {
+    *parts == 1
 }
 
 fn ten() -> u64 {

@@ -9,6 +9,7 @@ use crate::captions;
 use crate::colours::{COLOURS, WHITE};
 use crate::data::Drawing;
 use crate::inpainting::Holes;
+use crate::part::Part;
 use crate::pictures::View;
 use crate::sampling::Sampling;
 
@@ -72,7 +73,7 @@ impl Diffusion {
             let views: Vec<View<'_>> =
                 drawings.iter().map(|d| View::whole(d, COLOURS[WHITE].rgb)).collect();
             let prompts: Vec<String> = drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
-            let holes = Holes::draw(&views, self.data.size, &mut rng);
+            let holes = Holes::draw(&views, self.data.size, Part::WHOLE, &mut rng);
             let beside = holes.beside(&self.networks.components.vae);
             rows.extend(Picture::from_images(&holes.pictures));
             rows.extend(self.drawn(&prompts, Some(&beside), (i * columns) as u64)?);

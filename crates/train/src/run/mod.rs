@@ -4,6 +4,7 @@
 //! numbers of step n are a stream of its own, and the order of the data follows from n. So a run
 //! that was killed and continued ends with the same bits as one that was not.
 
+mod gradients;
 mod pace;
 mod record;
 
@@ -13,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::atomic;
 use aquatint_nn::ModuleExt;
-use aquatint_tensor::Rng;
 use serde_json::Value;
 
+use self::gradients::{Found, buckets};
 use self::pace::Pace;
 use crate::checkpointing;
 use crate::config::{OptimizerConfig, RunConfig};
@@ -24,7 +25,8 @@ use crate::error::TrainError;
 use crate::metrics::{self, Metrics};
 use crate::monitor::{Monitor, StepReport};
 use crate::optimizer::{Optimizer, grad_norm};
-use crate::task::{Figures, StepLoss, Task};
+use crate::ranks::{Buckets, Ranks};
+use crate::task::{Figures, Task};
 
 /// The parts of a configuration that the loop reads.
 #[derive(Clone, Debug)]
@@ -63,14 +65,15 @@ pub fn run(
     task: &mut dyn Task,
     settings: &Settings,
     monitor: &mut dyn Monitor,
+    ranks: &dyn Ranks,
 ) -> Result<Outcome, TrainError> {
-    let mut run = Run::start(task, settings, monitor)?;
+    let mut run = Run::start(task, settings, monitor, ranks)?;
     if run.step >= settings.run.steps {
         // Nothing is left to do but what may have been interrupted after the last checkpoint.
         run.show()?;
         run.export()?;
     }
-    while run.step < settings.run.steps && !run.monitor.stop_requested() {
+    while run.step < settings.run.steps && !run.stop_requested() {
         run.one_step()?;
         let due = |every: u64| run.step.is_multiple_of(every) || run.step == settings.run.steps;
         let (sample, checkpoint) =
@@ -95,9 +98,13 @@ struct Run<'a> {
     task: &'a mut dyn Task,
     settings: &'a Settings,
     monitor: &'a mut dyn Monitor,
+    ranks: &'a dyn Ranks,
+    /// Where gradients of all processes are added up.
+    buckets: Buckets,
     optimizer: Optimizer,
     ema: Ema,
-    metrics: Metrics,
+    /// The first process writes.
+    metrics: Option<Metrics>,
     /// Steps done.
     step: u64,
     /// The step of the newest checkpoint.
@@ -108,7 +115,7 @@ struct Run<'a> {
     began: f64,
     pace: Pace,
     /// Since the last line of metrics.
-    losses: Vec<f32>,
+    losses: Vec<f64>,
     last: Last,
 }
 
@@ -122,6 +129,37 @@ struct Last {
     figures: Vec<(String, f64)>,
 }
 
+/// A mini-batch must have as many parts as are computed.
+fn check_parts(task: &dyn Task, settings: &Settings, ranks: &dyn Ranks) -> Result<(), TrainError> {
+    let RunConfig { accumulate, batch_size, .. } = settings.run;
+    let parts = accumulate * ranks.count();
+    let whole = !batch_size.is_multiple_of(parts);
+    let why = whole.then(|| format!("`run.batch_size` is {batch_size}"));
+    let why = why.or_else(|| if parts > 1 { task.cannot_be_cut(parts) } else { None });
+    why.map_or(Ok(()), |why| {
+        Err(TrainError::Data(format!(
+            "a step cannot be cut into {parts} equal parts ({} processes times `run.accumulate`, \
+             {accumulate}): {why}",
+            ranks.count()
+        )))
+    })
+}
+
+/// All processes must go on from one step.
+fn agree_on(step: u64, path: &Path, ranks: &dyn Ranks) -> Result<(), TrainError> {
+    let (mine, count) = (step as f64, ranks.count() as f64);
+    let mut sums = [mine, mine * mine];
+    ranks.sum(&mut sums);
+    if sums[0] == mine * count && sums[1] == mine * mine * count {
+        return Ok(());
+    }
+    Err(TrainError::Checkpoint(format!(
+        "the processes do not see the same {}: run.folder must be on a file system that all \
+         machines share",
+        path.display()
+    )))
+}
+
 fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
 }
@@ -131,12 +169,16 @@ impl<'a> Run<'a> {
         task: &'a mut dyn Task,
         settings: &'a Settings,
         monitor: &'a mut dyn Monitor,
+        ranks: &'a dyn Ranks,
     ) -> Result<Self, TrainError> {
+        check_parts(task, settings, ranks)?;
         let folder = &settings.run.folder;
         for folder in [folder, &folder.join("samples")] {
             fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
         }
-        atomic::remove_leftovers(folder).map_err(TrainError::io(folder))?;
+        if ranks.rank() == 0 {
+            atomic::remove_leftovers(folder).map_err(TrainError::io(folder))?;
+        }
         let path = checkpoint_path(folder);
         if path.exists() && !settings.resume {
             return Err(TrainError::Checkpoint(format!(
@@ -155,18 +197,22 @@ impl<'a> Run<'a> {
             step = checkpointing::read(&path, model, &mut ema, &mut optimizer, fingerprint)?;
             monitor.note(&format!("going on from step {step}"));
         }
+        agree_on(step, &path, ranks)?;
         model.set_precision(settings.run.dtype.into());
         model.track();
 
         let path = folder.join("metrics.jsonl");
-        let metrics = Metrics::open(&path, step)?;
+        let metrics = if ranks.rank() == 0 { Some(Metrics::open(&path, step)?) } else { None };
         let lines = metrics::lines(&path)?;
         let newest = |key: &str| lines.iter().filter_map(|line| line[key].as_f64()).next_back();
         let (earlier, loss) = (newest("seconds"), newest("loss"));
         let began = monitor.seconds();
+        let buckets = if ranks.count() > 1 { buckets(task.model()) } else { Buckets::default() };
         Ok(Self {
             task,
             settings,
+            ranks,
+            buckets,
             optimizer,
             ema,
             metrics,
@@ -189,11 +235,8 @@ impl<'a> Run<'a> {
     /// gradient of the loss.
     fn one_step(&mut self) -> Result<(), TrainError> {
         let before = self.monitor.seconds();
-        let mut rng = Rng::for_step(self.settings.run.seed, self.step);
-        let StepLoss { loss, parts } = self.task.loss(self.step, &mut rng);
-        let value = loss.item();
-        self.check_finite("loss", f64::from(value))?;
-        let mut grads = loss.backward();
+        let Found { loss, figures, mut grads } = self.gradients();
+        self.check_finite("loss", loss)?;
         let norm = grad_norm(self.task.model(), &grads);
         self.check_finite("gradient", norm)?;
 
@@ -204,19 +247,26 @@ impl<'a> Run<'a> {
         self.task.constrain();
         self.ema.update(self.task.model(), self.step);
 
-        self.losses.push(value);
-        self.last = Last { lr, grad_norm: norm, parts, ..std::mem::take(&mut self.last) };
+        self.losses.push(loss);
+        self.last = Last { lr, grad_norm: norm, parts: figures, ..std::mem::take(&mut self.last) };
         let pace = self.pace.add(self.monitor.seconds() - before);
         let report = StepReport {
             step: self.step,
             steps: self.settings.run.steps,
-            loss: value,
+            loss: loss as f32,
             lr,
             images_per_second: self.settings.run.batch_size as f64 / pace,
             seconds_left: pace * (self.settings.run.steps - self.step) as f64,
         };
         self.monitor.step(&report);
         Ok(())
+    }
+
+    /// Whether any of the processes was asked to stop: then all do.
+    fn stop_requested(&self) -> bool {
+        let mut asked = [f64::from(u8::from(self.monitor.stop_requested()))];
+        self.ranks.sum(&mut asked);
+        asked[0] > 0.0
     }
 
     fn check_finite(&self, what: &'static str, value: f64) -> Result<(), TrainError> {

@@ -15,7 +15,7 @@ impl Run<'_> {
     /// A line of metrics: losses are means since the last line, the rest is of this step.
     pub(super) fn log(&mut self) -> Result<(), TrainError> {
         let losses = std::mem::take(&mut self.losses);
-        let loss = losses.iter().map(|&x| f64::from(x)).sum::<f64>() / losses.len().max(1) as f64;
+        let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
         let loss = significant(loss);
         self.last.loss = Some(loss);
         let pace = self.pace.seconds.unwrap_or(f64::INFINITY);
@@ -30,7 +30,11 @@ impl Run<'_> {
         for (name, value) in &self.last.parts {
             line[*name] = json!(significant(*value));
         }
-        self.metrics.append(&line)
+        self.write_line(&line)
+    }
+
+    fn write_line(&mut self, line: &Value) -> Result<(), TrainError> {
+        self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.append(line))
     }
 
     /// Runs `f` with the averaged weights in the model.
@@ -43,6 +47,9 @@ impl Run<'_> {
 
     /// Validation figures and a sample grid.
     pub(super) fn show(&mut self) -> Result<(), TrainError> {
+        if self.ranks.rank() > 0 {
+            return Ok(());
+        }
         self.monitor.preparing("validation", 0, 1);
         let (figures, samples) = self.with_averages(|task| (task.validate(), task.samples()));
         self.monitor.preparing("validation", 1, 1);
@@ -54,7 +61,7 @@ impl Run<'_> {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), json!(significant(*value))))
                 .collect();
-            self.metrics.append(&json!({"step": self.step, "validation": values}))?;
+            self.write_line(&json!({"step": self.step, "validation": values}))?;
         }
         self.last.figures =
             figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -70,12 +77,17 @@ impl Run<'_> {
         let path = checkpoint_path(&self.settings.run.folder);
         let fingerprint = &self.settings.fingerprint;
         let (model, step) = (self.task.model(), self.step);
-        checkpointing::write(&path, model, &self.ema, &self.optimizer, step, fingerprint)?;
+        if self.ranks.rank() == 0 {
+            checkpointing::write(&path, model, &self.ema, &self.optimizer, step, fingerprint)?;
+        }
         self.saved = Some(step);
         Ok(())
     }
 
     pub(super) fn export(&mut self) -> Result<(), TrainError> {
+        if self.ranks.rank() > 0 {
+            return Ok(());
+        }
         let settings = self.settings;
         self.with_averages(|task| task.export(&settings.run.export))?;
         plot::loss_curve(&settings.run.folder)

@@ -4,6 +4,7 @@ use aquatint_tensor::{Rng, Tensor};
 
 use super::Wordless;
 use crate::conditioning::Conditioning;
+use crate::part::Part;
 use crate::pictures::{View, small_batch};
 
 /// What the network hears of some pictures.
@@ -17,24 +18,24 @@ pub(super) enum Heard {
 }
 
 /// Noise on small pictures: none, or that of a stream, with these deviations.
-pub(super) struct Noise(Option<(Vec<f32>, Rng)>);
+pub(super) struct Noise(Option<(Vec<f32>, Part, Rng)>);
 
 impl Noise {
     /// No noise.
     pub(super) const NONE: Self = Self(None);
 
-    /// Up to `most` for each of `count` pictures.
-    pub(super) fn draw(most: f64, count: usize, rng: &mut Rng) -> Self {
+    /// Up to `most` for each of the part's pictures, of `count` in all.
+    pub(super) fn draw(most: f64, count: usize, part: Part, rng: &mut Rng) -> Self {
         let deviations = (0..count).map(|_| (most * rng.uniform()) as f32).collect();
-        Self(Some((deviations, Rng::new(rng.below(1 << 32) as u64))))
+        Self(Some((part.share(deviations), part, Rng::new(rng.below(1 << 32) as u64))))
     }
 
     /// The pictures, `[N, h, w, 3]`, with the noise.
     fn on(&self, pictures: Tensor) -> Tensor {
         match &self.0 {
             None => pictures,
-            Some((deviations, rng)) => {
-                let noise = rng.clone().randn(pictures.shape());
+            Some((deviations, part, rng)) => {
+                let noise = part.randn(pictures.shape(), &mut rng.clone());
                 pictures.add(&noise.scale_per_picture(deviations))
             }
         }

@@ -32,6 +32,7 @@ use crate::frozen_vae;
 use crate::latents::{Latents, backgrounds, encode_views};
 use crate::monitor::Monitor;
 use crate::order::Order;
+use crate::part::Part;
 use crate::pictures::View;
 use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
@@ -149,9 +150,10 @@ impl Wordless {
     }
 
     /// Lines 3 to 5 of Algorithm 1 of the DDPM paper, for whatever the network predicts.
-    fn denoising_loss(&self, x0: &Tensor, heard: &Heard, rng: &mut Rng) -> Tensor {
-        let t: Vec<usize> = (0..x0.dim(0)).map(|_| rng.below(self.schedule.len())).collect();
-        let noise = rng.randn(x0.shape());
+    fn denoising_loss(&self, x0: &Tensor, heard: &Heard, part: Part, rng: &mut Rng) -> Tensor {
+        let t = (0..x0.dim(0) * part.of).map(|_| rng.below(self.schedule.len())).collect();
+        let t = part.share(t);
+        let noise = part.randn(x0.shape(), rng);
         let network = |xt: &Tensor, timesteps: &[f32]| self.answer(xt, timesteps, heard);
         denoising_loss(network, self.prediction_type, &self.schedule, x0, &t, &noise)
     }
@@ -195,7 +197,7 @@ impl Task for Wordless {
         [latents].into_iter().chain(classes).collect()
     }
 
-    fn loss(&mut self, step: u64, rng: &mut Rng) -> StepLoss {
+    fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
         let task = &self.config.task;
         let batch = self.order.batch(step, self.config.run.batch_size);
         let chosen: Vec<(usize, usize)> =
@@ -215,10 +217,10 @@ impl Task for Wordless {
                 self.class(|known| if left_out { known.null() } else { known.of_train[i] })
             })
             .collect();
-        let noise = Noise::draw(task.low_resolution_noise, views.len(), rng);
-        let heard = self.heard(&views, classes, &noise);
-        let x0 = self.latents.batch(&chosen);
-        StepLoss { loss: self.denoising_loss(&x0, &heard, rng), parts: Vec::new() }
+        let noise = Noise::draw(task.low_resolution_noise, views.len(), part, rng);
+        let heard = self.heard(&part.share(views), part.share(classes), &noise);
+        let x0 = self.latents.batch(&part.share(chosen));
+        StepLoss { loss: self.denoising_loss(&x0, &heard, part, rng), parts: Vec::new() }
     }
 
     /// The loss on held-out pictures, with noise that is always the same.
@@ -233,7 +235,7 @@ impl Task for Wordless {
             let classes = some.map(|i| self.class(|known| known.of_validation[i])).collect();
             let x0 = encode_views(&views, self.data.size, &self.vae);
             let heard = self.heard(&views, classes, &Noise::NONE);
-            let loss = self.denoising_loss(&x0, &heard, &mut rng);
+            let loss = self.denoising_loss(&x0, &heard, Part::WHOLE, &mut rng);
             sum += f64::from(loss.item()) * views.len() as f64;
         }
         if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }

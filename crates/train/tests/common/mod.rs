@@ -132,7 +132,7 @@ fn config(stage: Stage, root: &str, run: &str, steps: u64) -> String {
 pub struct Counting {
     pub stop_after: Option<u64>,
     pub notes: Vec<String>,
-    steps: u64,
+    pub steps: u64,
 }
 
 impl Monitor for Counting {
