@@ -2,9 +2,10 @@
 
 use super::{FINITE, KINDS, Kind, for_all};
 use crate::Precision;
-use crate::attention::{AttentionShape, attention, attention_grad};
+use crate::attention::{AttentionShape, attention, attention_grad, attention_int8, attention_with};
 use crate::oracle::{self, Tolerance, assert_near};
 use crate::testing::on_every_isa;
+use crate::{Activations, ActivationsMut};
 
 /// Each result is a mean of values, so it lies among them, however large the scores are.
 #[test]
@@ -20,9 +21,17 @@ fn results_lie_among_the_values() {
             let v = Kind::Plain.numbers(seed + 2, tk * 2 * d);
             // The huge times the huge is as large as a score can be.
             let scale = (scale as f32).exp2().min(if d > 1 { 1.0 } else { 8.0 });
-            for precision in [Precision::F32, Precision::Bf16] {
+            let qkv = [&q, &k, &v].map(|x| Activations::F32(x));
+            for (precision, bytes) in
+                [(Precision::F32, false), (Precision::Bf16, false), (Precision::Bf16, true)]
+            {
                 let mut out = vec![f32::NAN; q.len()];
-                attention(precision, &s, scale, &q, &k, &v, &mut out);
+                let to = ActivationsMut::F32(&mut out);
+                if bytes {
+                    attention_int8(&s, scale, qkv, to);
+                } else {
+                    attention_with(precision, &s, scale, qkv, to);
+                }
                 for (i, &y) in out.iter().enumerate() {
                     let (query, column) = (i / (2 * d), i % (2 * d));
                     let seen = if causal { tk.min(query + 1) } else { tk };
@@ -32,7 +41,7 @@ fn results_lie_among_the_values() {
                     let slack = if precision == Precision::Bf16 { 8e-3 } else { 1e-5 };
                     assert!(
                         y >= low - slack && y <= high + slack,
-                        "{isa:?} {precision:?} {s:?} {of_q:?} {of_k:?} {scale}: {y} not in \
+                        "{isa:?} {precision:?} {bytes} {s:?} {of_q:?} {of_k:?} {scale}: {y} not in \
                          {low}..{high}"
                     );
                 }
@@ -97,6 +106,23 @@ fn what_is_not_finite_is_nan_where_it_is_in_f64() {
                     assert_eq!(got.is_finite(), want.value.is_finite(), "{what}: {got} {want:?}");
                     assert_eq!(got.is_nan(), want.value.is_nan(), "{what}: {got} {want:?}");
                 }
+            }
+            // In bytes the infinite has no scale either.
+            let bad = |x: &[f32], token: usize, head: usize| {
+                x[(2 * token + head) * d..][..d].iter().any(|x| !x.is_finite())
+            };
+            let qkv = [&q, &k, &v].map(|x| Activations::F32(x));
+            let mut out = vec![7.0; q.len()];
+            attention_int8(&s, 1.0, qkv, ActivationsMut::F32(&mut out));
+            for (i, got) in out.iter().enumerate() {
+                let (query, head, e) = (i / d / 2, i / d % 2, i % d);
+                let value = |key: usize| v[(2 * key + head) * d + e];
+                let reached = bad(&q, query, head)
+                    || (0..tk).any(|key| bad(&k, key, head) || !value(key).is_finite());
+                let what = format_args!("{isa:?} in bytes, {s:?} {which} {infinite} {i}");
+                // Of a query and key in bf16 the infinite may be the key that nothing looks at.
+                assert!(reached || got.is_finite(), "{what}: {got}");
+                assert!(infinite || !reached || got.is_nan(), "{what}: {got}");
             }
         });
     });

@@ -9,9 +9,11 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::testing::random;
 
 mod attention;
+mod elementwise;
 mod functions;
 mod norms;
 mod products;
+mod weights;
 
 /// Kinds of numbers.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,15 @@
 //! Norms and the loss.
 
 use super::{KINDS, Kind, for_all};
-use crate::group_norm::{GroupNormShape, group_norm, group_norm_grad};
-use crate::layer_norm::{layer_norm, layer_norm_grad};
-use crate::loss::{cross_entropy, cross_entropy_grad, l2_normalize};
+use crate::group_norm::{
+    GroupMoments, GroupNormShape, group_norm, group_norm_affine, group_norm_band, group_norm_grad,
+};
+use crate::layer_norm::{layer_norm, layer_norm_grad, layer_norm_rounded};
+use crate::loss::{cross_entropy, cross_entropy_grad, l2_normalize, l2_normalize_grad};
+use crate::math;
 use crate::oracle::{self, Exact, Tolerance, assert_near};
 use crate::testing::on_every_isa;
+use crate::{Precision, has_pairs, widen};
 
 const TOLERANCE: Tolerance = Tolerance { relative: 1e-5, absolute: 1e-5 };
 
@@ -47,6 +51,24 @@ fn group_norms() {
             let [mut dx, mut dweight, mut dbias] = [x.len(), c, c].map(|l| vec![0.0; l]);
             group_norm_grad(&s, &x, &weight, &bias, &stats, &dy, &mut dx, &mut dweight, &mut dbias);
             let want = oracle::group_norm(&s, &x, [&weight, &bias], &dy);
+            let affine = group_norm_affine(&s, &x, &weight, &bias);
+            for (i, (x, out)) in x.iter().zip(&out).enumerate() {
+                let at = i / (pixels * c) * c + i % c;
+                let y = (x - affine.mean[at]) * affine.scale[at] + affine.shift[at];
+                let y = if silu { math::silu(y) } else { y };
+                assert!(*out == y || out.is_nan() && y.is_nan(), "{isa:?} {s:?} {case}: affine");
+            }
+            let (band, x, mut banded) = (pixels.div_ceil(2) * c, &x[..pixels * c], vec![]);
+            let of = |x: &[f32]| GroupNormShape { n: 1, pixels: x.len() / c, ..s };
+            let mut moments = GroupMoments::default();
+            x.chunks(band).for_each(|x| moments.add(&of(x), x));
+            for x in x.chunks(band) {
+                let mut out = vec![f32::NAN; x.len()];
+                group_norm_band(&of(x), x, &moments, &weight, &bias, &mut out);
+                banded.extend(out);
+            }
+            let what = format_args!("{isa:?} {s:?} case {case}, in bands");
+            assert_near(&banded, &want[0][..x.len()], TOLERANCE, what);
             for (i, (got, want)) in [out, dx, dweight, dbias].iter().zip(&want).enumerate() {
                 let what = format_args!("{isa:?} {s:?} case {case}, result {i}");
                 assert_near(got, want, TOLERANCE, what);
@@ -72,6 +94,14 @@ fn layer_norms() {
             let s =
                 GroupNormShape { n: rows, pixels: 1, c: cols, groups: 1, eps: 1e-5, silu: false };
             let want = oracle::group_norm(&s, &x, [&weight, &bias], &dy);
+            if has_pairs(Precision::Bf16) && cols % 2 == 0 {
+                let mut pairs = vec![f32::NAN; x.len() / 2];
+                layer_norm_rounded(&x, &weight, &bias, 1e-5, &mut pairs, shape);
+                let mut wide = vec![f32::NAN; x.len()];
+                widen(&pairs, cols, &mut wide);
+                let what = format_args!("{isa:?} {shape:?} case {case}, rounded");
+                assert_near(&wide, &want[0], Tolerance { relative: 4e-3, ..TOLERANCE }, what);
+            }
             for (i, (got, want)) in [out, dx, dweight, dbias].iter().zip(&want).enumerate() {
                 let what = format_args!("{isa:?} {shape:?} case {case}, result {i}");
                 assert_near(got, want, TOLERANCE, what);
@@ -90,7 +120,23 @@ fn unit_rows() {
             l2_normalize(&x, &mut out, &mut norms, [rows, cols]);
             let what = format_args!("{isa:?} {rows} {cols} {:?}", KINDS[kind]);
             let tolerance = Tolerance { relative: 1e-6, absolute: 1e-37 };
-            assert_near(&out, &oracle::unit_rows(&x, cols), tolerance, what);
+            let want = oracle::unit_rows(&x, cols);
+            assert_near(&out, &want, tolerance, what);
+            let (dy, mut dx) = (Kind::Plain.numbers(seed + 1, x.len()), vec![0.0; x.len()]);
+            l2_normalize_grad(&out, &norms, &dy, &mut dx, [rows, cols]);
+            let rows =
+                want.chunks(cols).zip(dy.chunks(cols)).zip(&norms).flat_map(|((y, dy), norm)| {
+                    let norm = f64::from(*norm);
+                    let products = y.iter().zip(dy).map(|(y, dy)| y.value * f64::from(*dy));
+                    // What is as short as the shortest is divided by a constant.
+                    let along: f64 = if norm > f64::from(1e-12_f32) { products.sum() } else { 0.0 };
+                    let of = move |(y, dy): (&Exact, &f32)| {
+                        let size = f64::from(dy.abs()) + (cols as f64).sqrt();
+                        Exact::of_size((f64::from(*dy) - y.value * along) / norm, size / norm)
+                    };
+                    y.iter().zip(dy).map(of).collect::<Vec<_>>()
+                });
+            assert_near(&dx, &rows.collect::<Vec<_>>(), tolerance.times(2.0), what);
         });
     });
 }

@@ -20,7 +20,9 @@ pub use training::{conv2d_trained, conv2d_trained_input_grad, conv2d_trained_wei
 pub(crate) use winograd::conv2d_winograd_packed;
 pub use winograd::{Tile, WinogradWeight, conv2d_winograd, conv2d_winograd_fused};
 #[cfg(test)]
-pub(crate) use winograd::{input_grad as winograd_input_grad, weight_grad as winograd_weight_grad};
+pub(crate) use winograd::{
+    input_grad as winograd_input_grad, once as winograd_once, weight_grad as winograd_weight_grad,
+};
 
 /// The sizes of a convolution: x `[n, h, w, c]`, weight `[o, c, kh, kw]`, y `[n, oh, ow, o]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,15 @@ use std::fmt::Display;
 
 mod attention;
 mod convolution;
+mod epilogue;
 mod norm;
 mod product;
 
 pub use attention::attention;
 pub use convolution::conv2d;
+pub use epilogue::epilogue;
+#[cfg(not(miri))]
+pub use epilogue::gelu;
 pub use norm::{group_norm, unit_rows};
 pub use product::{linear, product};
 

@@ -2,12 +2,14 @@
 
 use super::{edges, everywhere, pairs};
 use crate::Precision;
-use crate::attention::{AttentionShape, attention, attention_grad, attention_int8};
+use crate::attention::{AttentionShape, attention, attention_grad, attention_int8, attention_with};
 use crate::oracle::{self, Tolerance, assert_near};
-use crate::{Activations, ActivationsMut};
+use crate::{Activations, ActivationsMut, has_pairs, widen};
 
 fn shapes() -> Vec<AttentionShape> {
     let tokens = edges(20, &[]);
+    // Several blocks of keys, and several tiles of queries.
+    let long = [[3, 70], [35, 200], [140, 33]];
     let depths: &[usize] = if cfg!(miri) { &[1, 5] } else { &[1, 2, 3, 5, 8, 16, 17, 20, 40] };
     let shape = |[tq, tk]: [usize; 2], d: usize| {
         let (batch, heads) = (1 + (tq + d) % 2, 1 + (tk + d) % 2);
@@ -16,6 +18,7 @@ fn shapes() -> Vec<AttentionShape> {
     pairs(&tokens, &tokens)
         .into_iter()
         .flat_map(|tokens| depths.iter().map(move |&d| shape(tokens, d)))
+        .chain(long.into_iter().take(if cfg!(miri) { 0 } else { 3 }).map(|tokens| shape(tokens, 8)))
         .collect()
 }
 
@@ -41,6 +44,24 @@ fn attention_and_its_gradients() {
             // Scores of up to 1.5 √d in units of 1 / 127.
             let tolerance = Tolerance { relative: 4e-2, absolute: 0.0 };
             assert_near(&out, &of(Precision::Bf16)[0], tolerance, what);
+            if has_pairs(Precision::Bf16) && s.d % 2 == 0 {
+                let [q, k, v] = [&q, &k, &v].map(|x| place.pairs(x, width));
+                let qkv = [&q, &k, &v].map(|x| Activations::Bf16(x));
+                for (bytes, relative) in [(false, 8e-3), (true, 4e-2)] {
+                    let mut pairs = place.output(of_q / 2);
+                    let to = ActivationsMut::Bf16(&mut pairs);
+                    if bytes {
+                        attention_int8(&s, scale, qkv, to);
+                    } else {
+                        attention_with(Precision::Bf16, &s, scale, qkv, to);
+                    }
+                    out.fill(f32::NAN);
+                    widen(&pairs, width, &mut out);
+                    let tolerance = Tolerance { relative, absolute: 0.0 };
+                    let what = format_args!("rounded, bytes {bytes}: {what}");
+                    assert_near(&out, &of(Precision::Bf16)[0], tolerance, what);
+                }
+            }
             out.fill(f32::NAN);
             attention(Precision::F32, &s, scale, &q, &k, &v, &mut out);
             let [mut dq, mut dk, mut dv] = [of_q, of_k, of_k].map(|len| place.output(len));

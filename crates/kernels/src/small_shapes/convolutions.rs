@@ -20,7 +20,7 @@ fn with_kernels(n: usize, [h, w]: [usize; 2], [c, o]: [usize; 2]) -> Vec<Conv2dS
         s.h + s.padding[0] + s.padding[1] >= s.kernel[0]
             && s.w + s.padding[2] + s.padding[3] >= s.kernel[1]
     };
-    shapes.into_iter().filter(fits).take(if cfg!(miri) { 2 } else { 7 }).collect()
+    shapes.into_iter().filter(fits).collect()
 }
 
 /// Sizes of pictures with few channels, and numbers of channels of small pictures.
@@ -28,7 +28,10 @@ fn shapes() -> Vec<Conv2dShape> {
     let (edges, channels) = (edges(12, &[17, 20]), edges(20, &[33]));
     let pictures = pairs(&edges, &edges).into_iter().map(|hw| (hw, [2, 3]));
     let channels = pairs(&channels, &channels).into_iter().map(|co| ([3, 4], co));
-    pictures.chain(channels).flat_map(|(hw, co)| with_kernels(1 + hw[0] % 2, hw, co)).collect()
+    let shapes = pictures.chain(channels);
+    let shapes = shapes.flat_map(|(hw, co)| with_kernels(1 + hw[0] % 2, hw, co));
+    // Miri sees every kernel, if not with every size.
+    shapes.step_by(if cfg!(miri) { 4 } else { 1 }).collect()
 }
 
 #[test]

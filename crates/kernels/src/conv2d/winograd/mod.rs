@@ -128,7 +128,7 @@ pub(crate) fn conv2d_winograd_packed(
 
 /// `y = conv2d(x, w) + bias` with a weight that is transformed for this once.
 #[track_caller]
-pub(super) fn once(
+pub(crate) fn once(
     isa: Isa,
     tile: Tile,
     s: &Conv2dShape,

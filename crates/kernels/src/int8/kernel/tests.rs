@@ -39,8 +39,11 @@ fn words(seed: u64, n: usize) -> Vec<u32> {
 #[test]
 fn every_tile_of_every_kernel_is_that_of_the_plain_one() {
     const SIZES: [[usize; 2]; 5] = [[1, 1], [2, 3], [1, 0], [3, 7], [1, 20]];
+    // Miri sees one size, and every number of vectors.
+    let (sizes, step) = if cfg!(miri) { (&SIZES[1..2], 7) } else { (&SIZES[..], 1) };
+    let shapes = sizes.iter().flat_map(|&size| (1..=PANEL).step_by(step).map(move |c| (size, c)));
     for (name, kernels) in all() {
-        for ([taps, k], cols) in SIZES.into_iter().flat_map(|s| (1..=PANEL).map(move |c| (s, c))) {
+        for ([taps, k], cols) in shapes.clone() {
             let left = words(1, kernels.mr * taps * k);
             let (b, bias) = (words(2, taps * k * PANEL), random(3, cols));
             let scales = random(4, PANEL);
