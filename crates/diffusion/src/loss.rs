@@ -2,7 +2,7 @@
 
 use aquatint_tensor::Tensor;
 
-use crate::{PredictionType, Schedule, ddpm};
+use crate::{LossWeight, PredictionType, Schedule};
 
 /// The mean of ‖F(xt, t) − target‖² over all pictures and values, for data x0 `[N, ..]` with this
 /// noise at the steps `t`. For epsilon it is line 5 of Algorithm 1, with t and ε drawn by the
@@ -18,8 +18,28 @@ pub fn denoising_loss(
     t: &[usize],
     noise: &Tensor,
 ) -> Tensor {
-    let xt = ddpm::q_sample(schedule, x0, t, noise);
+    let even = LossWeight::Even;
+    weighted_denoising_loss(network, prediction_type, even, schedule, x0, t, noise)
+}
+
+/// [`denoising_loss`], where the error of each picture counts as much as `weight` says at its step.
+#[track_caller]
+pub fn weighted_denoising_loss(
+    network: impl FnOnce(&Tensor, &[f32]) -> Tensor,
+    prediction_type: PredictionType,
+    weight: LossWeight,
+    schedule: &Schedule,
+    x0: &Tensor,
+    t: &[usize],
+    noise: &Tensor,
+) -> Tensor {
+    let xt = prediction_type.noisy(schedule, x0, t, noise);
     let target = prediction_type.target(schedule, x0, t, noise);
     let timesteps: Vec<f32> = t.iter().map(|&t| t as f32).collect();
-    network(&xt, &timesteps).sub(&target).sqr().mean()
+    let error = network(&xt, &timesteps).sub(&target);
+    if weight == LossWeight::Even {
+        return error.sqr().mean();
+    }
+    let root = |&t: &usize| weight.at(prediction_type, schedule.sigma(t)).sqrt() as f32;
+    error.scale_per_picture(&t.iter().map(root).collect::<Vec<f32>>()).sqr().mean()
 }

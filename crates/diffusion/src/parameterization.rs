@@ -10,13 +10,16 @@
 //! | epsilon | 1 | −σ | 1/√(σ²+1) | ε |
 //! | v_prediction | 1/(σ²+1) | −σ/√(σ²+1) | 1/√(σ²+1) | √ᾱ ε − √(1−ᾱ) x0 |
 //! | sample | 0 | 1 | 1/√(σ²+1) | x0 |
+//! | flow_prediction | 1/(σ+1) | −σ/(σ+1) | 1/(σ+1) | ε − x0 |
 //!
-//! Since c_in = √ᾱ, the network sees c_in·x = √ᾱ x0 + √(1−ᾱ) ε: the paper's xt.
+//! Since c_in = √ᾱ but for the last row, the network sees c_in·x = √ᾱ x0 + √(1−ᾱ) ε: the paper's
+//! xt. In the last row it sees (1 − s) x0 + s ε with s = σ/(σ+1): the straight way from data to
+//! noise.
 
 use aquatint_tensor::Tensor;
 
-use crate::Schedule;
 use crate::weighted::weighted_per_picture;
+use crate::{Schedule, ddpm};
 
 /// What a network predicts, under the names of configuration files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,9 @@ pub enum PredictionType {
     VPrediction,
     /// The data x0 itself.
     Sample,
+    /// The direction ε − x0 of the straight way from data to noise: flow matching (Lipman et al.
+    /// 2023), rectified flow (Liu et al. 2023, eq. 1), Stable Diffusion 3.
+    Flow,
 }
 
 /// A row of the table at one σ.
@@ -43,7 +49,7 @@ pub struct Coefficients {
 
 impl PredictionType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Epsilon, Self::VPrediction, Self::Sample];
+    pub const ALL: [Self; 4] = [Self::Epsilon, Self::VPrediction, Self::Sample, Self::Flow];
 
     /// The one that configuration files call `name`.
     pub fn named(name: &str) -> Option<Self> {
@@ -56,18 +62,37 @@ impl PredictionType {
             Self::Epsilon => "epsilon",
             Self::VPrediction => "v_prediction",
             Self::Sample => "sample",
+            Self::Flow => "flow_prediction",
         }
     }
 
     /// The row of the table at σ.
     pub fn coefficients(self, sigma: f64) -> Coefficients {
-        let input = 1.0 / (sigma * sigma + 1.0).sqrt();
+        let input = match self {
+            Self::Flow => 1.0 / (sigma + 1.0),
+            _ => 1.0 / (sigma * sigma + 1.0).sqrt(),
+        };
         let (skip, out) = match self {
             Self::Epsilon => (1.0, -sigma),
             Self::VPrediction => (input * input, -sigma * input),
             Self::Sample => (0.0, 1.0),
+            Self::Flow => (input, -sigma * input),
         };
         Coefficients { skip, out, input }
+    }
+
+    /// What the network sees of data x0 `[N, ..]` with this noise, the n-th picture being at step
+    /// `t[n]`: c_in·(x0 + σ ε).
+    #[track_caller]
+    pub fn noisy(self, schedule: &Schedule, x0: &Tensor, t: &[usize], noise: &Tensor) -> Tensor {
+        if self != Self::Flow {
+            return ddpm::q_sample(schedule, x0, t, noise);
+        }
+        let input = |t: &usize| self.coefficients(schedule.sigma(*t)).input;
+        weighted_per_picture([
+            (t.iter().map(input).collect(), x0),
+            (t.iter().map(|t| schedule.sigma(*t) * input(t)).collect(), noise),
+        ])
     }
 
     /// What the network should answer for data x0 `[N, ..]` with this noise, the n-th picture
@@ -90,7 +115,7 @@ mod tests {
     use aquatint_tensor::Rng;
 
     use super::*;
-    use crate::{BetaSchedule, ddpm};
+    use crate::BetaSchedule;
 
     #[test]
     fn names() {
@@ -107,8 +132,8 @@ mod tests {
         let mut rng = Rng::new(4);
         let (x0, noise) = (rng.randn(&[3, 8]), rng.randn(&[3, 8]));
         let t = [0, 300, 999];
-        let xt = ddpm::q_sample(&schedule, &x0, &t, &noise).to_vec();
         for prediction in PredictionType::ALL {
+            let xt = prediction.noisy(&schedule, &x0, &t, &noise).to_vec();
             let target = prediction.target(&schedule, &x0, &t, &noise).to_vec();
             for i in 0..24 {
                 let sigma = schedule.sigma(t[i / 8]);
@@ -137,6 +162,22 @@ mod tests {
         let v = noise.scale(a.sqrt() as f32).sub(&x0.scale((1.0 - a).sqrt() as f32)).to_vec();
         for (x, y) in target(PredictionType::VPrediction).iter().zip(v) {
             assert!((x - y).abs() < 1e-6);
+        }
+        let flow = noise.sub(&x0).to_vec();
+        for (x, y) in target(PredictionType::Flow).iter().zip(flow) {
+            assert!((x - y).abs() < 1e-6);
+        }
+    }
+
+    /// A straight way, at even steps.
+    #[test]
+    fn flow_is_straight() {
+        let schedule = Schedule::flow(10);
+        let (x0, noise) = (Tensor::full(&[1, 1], 2.0), Tensor::full(&[1, 1], -3.0));
+        for t in 0..10 {
+            let seen = PredictionType::Flow.noisy(&schedule, &x0, &[t], &noise).item();
+            let part = (t + 1) as f32 / 10.0;
+            assert!((seen - (2.0 - 5.0 * part)).abs() < 2e-3, "{t}: {seen}");
         }
     }
 }

@@ -56,6 +56,9 @@ impl BetaSchedule {
     }
 }
 
+/// ᾱ of a last timestep that is noise alone: σ is 4096 and not infinite.
+const NEARLY_NOTHING: f64 = 1.0 / (1 << 24) as f64;
+
 /// The tables that follow from β1 … βT, in f64, one entry a timestep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
@@ -117,14 +120,35 @@ impl Schedule {
     /// The last ᾱ is 2⁻²⁴ instead of 0, as in diffusers' samplers: σ is 4096 then and not infinite.
     /// Networks for such a schedule predict v; to predict ε from noise alone says nothing.
     pub fn rescaled_to_zero_snr(&self) -> Self {
-        const NEARLY_NOTHING: f64 = 1.0 / (1 << 24) as f64;
         let root = |t: usize| self.alphas_cumprod[t].sqrt();
         let (first, last) = (root(0), root(self.len() - 1));
         let rescaled = |t| ((root(t) - last) * first / (first - last)).powi(2);
         let mut alphas_cumprod: Vec<f64> = (0..self.len()).map(rescaled).collect();
         alphas_cumprod[self.len() - 1] = NEARLY_NOTHING;
+        Self::from_alphas_cumprod(alphas_cumprod)
+    }
+
+    /// The schedule of flow matching: timestep t is a part s = (t + 1)/T of the straight way from
+    /// data to noise, and σ = s/(1 − s) (Esser et al. 2024, arXiv:2403.03206, section 2). The
+    /// last ᾱ is 2⁻²⁴ instead of 0, as in [`Schedule::rescaled_to_zero_snr`].
+    ///
+    /// # Panics
+    /// If there are no timesteps.
+    #[track_caller]
+    pub fn flow(num_train_timesteps: usize) -> Self {
+        assert!(num_train_timesteps > 0, "a schedule without timesteps");
+        let alpha_bar = |t: usize| {
+            let s = (t + 1) as f64 / num_train_timesteps as f64;
+            let signal = (1.0 - s) * (1.0 - s);
+            (signal / (signal + s * s)).max(NEARLY_NOTHING)
+        };
+        Self::from_alphas_cumprod((0..num_train_timesteps).map(alpha_bar).collect())
+    }
+
+    fn from_alphas_cumprod(alphas_cumprod: Vec<f64>) -> Self {
         let before = |t: usize| if t == 0 { 1.0 } else { alphas_cumprod[t - 1] };
-        let alphas: Vec<f64> = (0..self.len()).map(|t| alphas_cumprod[t] / before(t)).collect();
+        let alphas: Vec<f64> =
+            (0..alphas_cumprod.len()).map(|t| alphas_cumprod[t] / before(t)).collect();
         let betas = alphas.iter().map(|alpha| 1.0 - alpha).collect();
         Self::from_tables(betas, alphas, alphas_cumprod)
     }

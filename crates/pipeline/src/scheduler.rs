@@ -27,7 +27,8 @@ pub struct SchedulerConfig {
     /// All β, instead of the three keys above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_betas: Option<Vec<f64>>,
-    /// What the U-Net predicts: `epsilon`, `v_prediction` or `sample`.
+    /// What the U-Net predicts: `epsilon`, `v_prediction` or `sample`; or `flow_prediction`, and
+    /// then the schedule is [`Schedule::flow`], whatever the betas are.
     pub prediction_type: String,
     /// Which timesteps a run visits: `leading`, `trailing` or `linspace`.
     pub timestep_spacing: String,
@@ -100,6 +101,9 @@ impl SchedulerConfig {
     /// If its name is unknown.
     pub fn schedule(&self) -> Result<Schedule, String> {
         let schedule = match &self.trained_betas {
+            _ if self.prediction_type()? == PredictionType::Flow => {
+                return Ok(Schedule::flow(self.num_train_timesteps));
+            }
             Some(betas) => Schedule::from_betas(betas.clone()),
             None => Schedule::new(self.betas()?, self.num_train_timesteps),
         };

@@ -10,7 +10,7 @@ mod samples;
 use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::DType;
-use aquatint_diffusion::{PredictionType, Schedule, denoising_loss};
+use aquatint_diffusion::{PredictionType, Schedule, weighted_denoising_loss};
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_pipeline::{Picture, SchedulerConfig};
@@ -34,6 +34,7 @@ use crate::part::Part;
 use crate::pictures::View;
 use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
+use crate::weighting::LossConfig;
 
 /// The section `[task]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,6 +63,9 @@ pub struct DiffusionTask {
     /// drafts: these cost next to nothing, so there can be more of them than of the others.
     #[serde(default)]
     pub draft_batch_size: usize,
+    /// How errors are weighed, and what the noise is.
+    #[serde(default, skip_serializing_if = "LossConfig::is_plain")]
+    pub loss: LossConfig,
     /// How far samples follow their prompts: see [`aquatint_diffusion::Guidance`].
     pub guidance_scale: f64,
     /// Steps of the DDIM sampler for samples.
@@ -126,6 +130,7 @@ impl Diffusion {
     /// Lines 3 to 5 of Algorithm 1 of the DDPM paper, for whatever the network predicts.
     fn denoising_loss(
         &self,
+        loss: &LossConfig,
         unet: &UNet2DConditionModel,
         x0: &Tensor,
         context: &Tensor,
@@ -135,12 +140,13 @@ impl Diffusion {
     ) -> Tensor {
         let t = (0..x0.dim(0) * part.of).map(|_| rng.below(self.schedule.len())).collect();
         let t = part.share(t);
-        let noise = part.randn(x0.shape(), rng);
+        let noise = loss.noise(x0.shape(), part, rng);
         let network = |xt: &Tensor, timesteps: &[f32]| match beside {
             Some(beside) => unet.forward(&Tensor::cat([xt, beside]), timesteps, context),
             None => unet.forward(xt, timesteps, context),
         };
-        denoising_loss(network, self.prediction_type, &self.schedule, x0, &t, &noise)
+        let (kind, weight) = (self.prediction_type, loss.weight());
+        weighted_denoising_loss(network, kind, weight, &self.schedule, x0, &t, &noise)
     }
 
     /// How far drafts of plain captions are from the latents, for a U-Net that makes drafts.
@@ -236,7 +242,15 @@ impl Task for Diffusion {
 
         let x0 = self.latents.batch(&part.share(chosen));
         let beside = self.beside(&part.share(views), part, rng);
-        let denoising = self.denoising_loss(unet, &x0, &context, beside.as_ref(), part, rng);
+        let denoising = self.denoising_loss(
+            &self.config.task.loss,
+            unet,
+            &x0,
+            &context,
+            beside.as_ref(),
+            part,
+            rng,
+        );
         let Some(draft) = self.draft_loss(part, rng) else {
             return StepLoss { loss: denoising, parts: Vec::new() };
         };
@@ -260,7 +274,15 @@ impl Task for Diffusion {
             let unet = &self.networks.components.unet;
             let whole = Part::WHOLE;
             let beside = self.beside(&views, whole, &mut rng);
-            let loss = self.denoising_loss(unet, &x0, &context, beside.as_ref(), whole, &mut rng);
+            let loss = self.denoising_loss(
+                &LossConfig::default(),
+                unet,
+                &x0,
+                &context,
+                beside.as_ref(),
+                whole,
+                &mut rng,
+            );
             sum += f64::from(loss.item()) * captions.len() as f64;
         }
         if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }

@@ -29,6 +29,7 @@ pub fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
     }
     let DiffusionNetworks { unet, scheduler } = &config.model;
     unet.validate().and_then(|()| scheduler.validate()).map_err(TrainError::Data)?;
+    config.task.loss.validate().map_err(TrainError::Data)?;
     if !(1..=scheduler.num_train_timesteps).contains(&sample_steps) {
         return wrong(format!("`task.sample_steps` is {sample_steps}, not 1 to the timesteps"));
     }

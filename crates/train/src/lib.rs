@@ -47,6 +47,7 @@ mod sums;
 pub mod task;
 #[cfg(test)]
 mod testing;
+pub mod weighting;
 mod widened;
 pub mod wordless;
 

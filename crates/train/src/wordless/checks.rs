@@ -47,6 +47,7 @@ pub fn task(config: &WordlessConfig) -> Result<(), String> {
     }
     let scheduler = &config.model.scheduler;
     config.model.unet.validate().and_then(|()| scheduler.validate())?;
+    config.task.loss.validate()?;
     if !(1..=scheduler.num_train_timesteps).contains(&sample_steps) {
         return Err(format!("`task.sample_steps` is {sample_steps}, not 1 to the timesteps"));
     }

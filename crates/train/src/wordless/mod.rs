@@ -14,7 +14,7 @@ mod samples;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aquatint_diffusion::{PredictionType, Schedule, denoising_loss};
+use aquatint_diffusion::{PredictionType, Schedule, weighted_denoising_loss};
 use aquatint_models::{AutoencoderKL, UNet2DConfig, UNet2DModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_pipeline::{ModelSource, Picture, SchedulerConfig};
@@ -36,6 +36,7 @@ use crate::part::Part;
 use crate::pictures::View;
 use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
+use crate::weighting::LossConfig;
 
 /// The section `[task]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct WordlessTask {
     /// 1, so that the network forgives what is wrong with small pictures of other makes.
     #[serde(default)]
     pub low_resolution_noise: f64,
+    /// How errors are weighed, and what the noise is.
+    #[serde(default, skip_serializing_if = "LossConfig::is_plain")]
+    pub loss: LossConfig,
     /// How far samples follow their class: see [`aquatint_diffusion::Guidance`].
     #[serde(default = "one")]
     pub guidance_scale: f64,
@@ -150,12 +154,20 @@ impl Wordless {
     }
 
     /// Lines 3 to 5 of Algorithm 1 of the DDPM paper, for whatever the network predicts.
-    fn denoising_loss(&self, x0: &Tensor, heard: &Heard, part: Part, rng: &mut Rng) -> Tensor {
+    fn denoising_loss(
+        &self,
+        loss: &LossConfig,
+        x0: &Tensor,
+        heard: &Heard,
+        part: Part,
+        rng: &mut Rng,
+    ) -> Tensor {
         let t = (0..x0.dim(0) * part.of).map(|_| rng.below(self.schedule.len())).collect();
         let t = part.share(t);
-        let noise = part.randn(x0.shape(), rng);
+        let noise = loss.noise(x0.shape(), part, rng);
         let network = |xt: &Tensor, timesteps: &[f32]| self.answer(xt, timesteps, heard);
-        denoising_loss(network, self.prediction_type, &self.schedule, x0, &t, &noise)
+        let (kind, weight) = (self.prediction_type, loss.weight());
+        weighted_denoising_loss(network, kind, weight, &self.schedule, x0, &t, &noise)
     }
 
     /// The class of a training picture, or the null class for what has none.
@@ -220,7 +232,10 @@ impl Task for Wordless {
         let noise = Noise::draw(task.low_resolution_noise, views.len(), part, rng);
         let heard = self.heard(&part.share(views), part.share(classes), &noise);
         let x0 = self.latents.batch(&part.share(chosen));
-        StepLoss { loss: self.denoising_loss(&x0, &heard, part, rng), parts: Vec::new() }
+        StepLoss {
+            loss: self.denoising_loss(&self.config.task.loss, &x0, &heard, part, rng),
+            parts: Vec::new(),
+        }
     }
 
     /// The loss on held-out pictures, with noise that is always the same.
@@ -235,7 +250,8 @@ impl Task for Wordless {
             let classes = some.map(|i| self.class(|known| known.of_validation[i])).collect();
             let x0 = encode_views(&views, self.data.size, &self.vae);
             let heard = self.heard(&views, classes, &Noise::NONE);
-            let loss = self.denoising_loss(&x0, &heard, Part::WHOLE, &mut rng);
+            let loss =
+                self.denoising_loss(&LossConfig::default(), &x0, &heard, Part::WHOLE, &mut rng);
             sum += f64::from(loss.item()) * views.len() as f64;
         }
         if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }
