@@ -5,8 +5,8 @@
 //! matrix products; softmax is not, though it takes a fifth of the time or more.
 #![allow(clippy::print_stdout)]
 
-use aquatint_kernels::Precision;
-use aquatint_kernels::attention::{AttentionShape, attention};
+use aquatint_kernels::attention::{AttentionShape, attention, attention_int8};
+use aquatint_kernels::{Activations, ActivationsMut, Precision};
 use std::time::{Duration, Instant};
 
 /// How long each case runs.
@@ -16,9 +16,11 @@ fn values(len: usize, seed: usize) -> Vec<f32> {
     (0..len).map(|i| ((i + seed) * 7919 % 1013) as f32 / 506.0 - 1.0).collect()
 }
 
-fn measure(what: &str, s: &AttentionShape, precision: Precision) {
+/// Without a precision, in bytes.
+fn measure(what: &str, s: &AttentionShape, precision: Option<Precision>) {
     let &AttentionShape { batch, heads, tq, tk, d, .. } = s;
-    let name = format!("{what} {batch}x{tq} to {tk}, {heads} heads of {d} {precision:?}");
+    let products = precision.map_or("Int8".to_string(), |precision| format!("{precision:?}"));
+    let name = format!("{what} {batch}x{tq} to {tk}, {heads} heads of {d} {products}");
     let filters: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     if !filters.iter().all(|f| name.contains(f)) {
         return;
@@ -27,7 +29,13 @@ fn measure(what: &str, s: &AttentionShape, precision: Precision) {
     let (q, k, v) = (values(of_queries, 1), values(of_keys, 5), values(of_keys, 9));
     let mut out = vec![0.0; of_queries];
     let scale = 1.0 / (d as f32).sqrt();
-    let mut call = || attention(precision, s, scale, &q, &k, &v, &mut out);
+    let mut call = || match precision {
+        Some(precision) => attention(precision, s, scale, &q, &k, &v, &mut out),
+        None => {
+            let qkv = [&q, &k, &v].map(|x| Activations::F32(x));
+            attention_int8(s, scale, qkv, ActivationsMut::F32(&mut out));
+        }
+    };
     call();
     let start = Instant::now();
     let mut seconds = Vec::new();
@@ -43,7 +51,7 @@ fn measure(what: &str, s: &AttentionShape, precision: Precision) {
 }
 
 fn main() {
-    for precision in [Precision::F32, Precision::Bf16] {
+    for precision in [Some(Precision::F32), Some(Precision::Bf16), None] {
         let case = |what, [batch, heads, tq, tk, d]: [usize; 5], causal| {
             measure(what, &AttentionShape { batch, heads, tq, tk, d, causal }, precision);
         };

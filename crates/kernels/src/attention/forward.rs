@@ -1,6 +1,8 @@
 //! `softmax(scale · q kᵀ) v`.
 
 use super::AttentionShape;
+#[cfg(target_arch = "x86_64")]
+use super::bytes;
 use super::keys::KeyBlocks;
 use super::stream::Stream;
 use crate::Activations::F32;
@@ -47,12 +49,13 @@ pub fn attention_with(
     checked(precision, false, s, scale, qkv, out);
 }
 
-/// [`attention_with`] in [`Precision::Bf16`], for inference in 8 bits: the scores are products of
-/// bytes where that is faster, with a scale for each query and for each dozen of keys. On normal
-/// noise a score is off by 1 % of the usual size of scores. The mean of all keys is taken from them
+/// [`attention_with`] in [`Precision::Bf16`], for inference in 8 bits: where that is faster, all
+/// products are of bytes, with a scale for each query, for each stretch of up to 64 keys, for each
+/// element of values, and for the probabilities of each stretch. On normal noise a score is off by
+/// 1 % of the usual size of scores, and a value by as much. The mean of all keys is taken from them
 /// before they are rounded, which changes no probability.
 ///
-/// A query or key with NaN or an infinity then gives NaN wherever it is looked at.
+/// A query, key or value with NaN or an infinity then gives NaN wherever it is looked at.
 ///
 /// # Panics
 /// As [`attention_with`].
@@ -99,15 +102,20 @@ pub(super) fn with_isa(
         return;
     }
     let blocks = KeyBlocks::new(isa, precision, bytes, s, scale);
-    let means = blocks.means(s, k);
+    #[cfg(target_arch = "x86_64")]
+    let facts = blocks.bytes.then(|| bytes::Facts::new(isa, s, k, v));
     let per_head = s.tk.div_ceil(blocks.keys);
     let mut packed = Scratch::take(s.batch * s.heads * per_head * blocks.len());
     word_chunks(packed.words_mut(), blocks.len(), |i, block| {
         let (head, first) = (i / per_head, i % per_head * blocks.keys);
         let start = (head / s.heads * s.tk + first) * s.width() + head % s.heads * s.d;
         let count = blocks.keys.min(s.tk - first);
-        let mean = means.as_ref().map(|means| &means.floats()[head * s.d..][..s.d]);
-        blocks.pack(k.skip(start), v.skip(start), mean, s.width(), count, block);
+        let (k, v) = (k.skip(start), v.skip(start));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(facts) = &facts {
+            return blocks.pack_bytes(k, v, &facts.head(head), s.width(), count, block);
+        }
+        blocks.pack(k, v, s.width(), count, block);
     });
     let packed = packed.words();
     let head_len = per_head * blocks.len();
@@ -121,6 +129,8 @@ pub(super) fn with_isa(
             let mut stream = Stream::new(&blocks, s, first, out.len() / width);
             for (head, packed) in packed.chunks_exact(head_len).enumerate() {
                 let q = q.skip((sequence * s.tq + first) * s.width() + head * s.d);
+                #[cfg(target_arch = "x86_64")]
+                stream.know(facts.as_ref().map(|facts| facts.head(sequence * s.heads + head)));
                 if rounded {
                     let out = ActivationsMut::Bf16(&mut out[head * s.d / 2..]);
                     stream.head(scale, q, packed, out);
@@ -135,4 +145,4 @@ pub(super) fn with_isa(
 
 /// Most queries of a task: enough that what the task does with a block of keys outweighs bringing
 /// it into the cache.
-const MOST_ROWS: usize = 128;
+const MOST_ROWS: usize = 256;

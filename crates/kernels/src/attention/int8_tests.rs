@@ -68,6 +68,40 @@ fn what_all_keys_have_in_common_does_not_matter() {
     assert!(error < 0.03, "{error}");
 }
 
+/// A peak takes levels away only from the keys near it, and what is lost there is rounded as often
+/// up as down.
+#[test]
+fn many_peaks_leave_the_tail_its_share() {
+    let s = shape(1, 1, [40, 4096], 40);
+    let (mut q, mut k) = (vec![0.0; 40 * 40], vec![0.0; 4096 * 40]);
+    q.chunks_mut(40).for_each(|q| q[0] = 1.0);
+    let bumps = random(2, 4096);
+    for (i, (k, bump)) in k.chunks_mut(40).zip(bumps).enumerate() {
+        k[0] = if i % 97 == 0 { 5.0 } else { 0.8 * bump };
+    }
+    // The tail has 1, peaks -1.
+    let v: Vec<f32> = (0..4096 * 40).map(|i| if i / 40 % 97 == 0 { -1.0 } else { 1.0 }).collect();
+    let error = error(&s, 1.0, [&q, &k, &v]);
+    assert!(error < 0.02, "{error}");
+}
+
+#[test]
+fn what_all_values_have_in_common_comes_back() {
+    let s = shape(1, 2, [40, 130], 40);
+    let [q, k, mut v] = numbers(&s, 7);
+    v.iter_mut().enumerate().for_each(|(i, v)| *v += if i % 40 == 3 { 60.0 } else { 0.0 });
+    let error = error(&s, 0.3, [&q, &k, &v]);
+    assert!(error < 0.03, "{error}");
+    // And nothing else does: equal values are exact, however many keys there are.
+    for tk in [1, 7, 8, 9, 64, 65, 130] {
+        let s = shape(1, 1, [3, tk], 5);
+        let [q, k, _] = numbers(&s, 8);
+        let v = [1.5, -2.0, 0.0, 3e30, 1e-30].repeat(tk);
+        let out = int8(&s, 1.0, [&q, &k, &v]);
+        assert!(out.chunks(5).all(|row| *row == v[..5]), "{tk}: {out:?}");
+    }
+}
+
 #[test]
 fn scores_may_grow_shrink_and_be_huge() {
     let s = shape(1, 1, [40, 700], 40);

@@ -5,7 +5,7 @@
 
 use super::AttentionShape;
 #[cfg(target_arch = "x86_64")]
-use super::{bytes, tile_bf16};
+use super::{bytes, tile_bf16, tile_bytes};
 use crate::Activations;
 use crate::cpu::{self, Isa};
 use crate::gemm::transpose::transpose;
@@ -17,18 +17,22 @@ use crate::{Precision, bf16};
 /// to the core, but add to the sums of values in memory more often; measured.
 const BLOCK_BYTES: usize = 48 << 10;
 
+/// Most keys of a block in bytes; measured.
+#[cfg(target_arch = "x86_64")]
+const STREAMED: usize = 1024;
+
 #[cfg(target_arch = "x86_64")]
 const FUSED_TILE: usize = tile_bf16::KEYS;
 #[cfg(not(target_arch = "x86_64"))]
 const FUSED_TILE: usize = 1;
 
 /// Most tiles in a block.
-pub(super) const TILES: usize = 16;
+const TILES: usize = 16;
 
 /// How the keys of a head are cut into blocks, and what a block is in memory: the keys in tiles
-/// `[depth, tile]`, then the values `[keys, d]`; a word is one f32 or, of keys two neighbouring
-/// elements, of values an element of two neighbouring keys, both as bf16; or of keys four
-/// neighbouring elements in bytes. Last come facts about the keys.
+/// `[depth, tile]`, then the values `[keys, rows]`; a word is one f32 or, of keys two neighbouring
+/// elements, of values an element of two neighbouring keys, both as bf16; or the same of four in
+/// bytes. Last come facts about the keys.
 pub(super) struct KeyBlocks {
     pub isa: Isa,
     pub precision: Precision,
@@ -44,13 +48,16 @@ pub(super) struct KeyBlocks {
     /// Whether scores become probabilities in registers.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub fused: bool,
-    /// Whether keys and queries are bytes.
+    /// Whether all are bytes.
     pub bytes: bool,
+    /// Of bytes, keys that share a step.
+    pub stretch: usize,
+    /// Elements of a value in memory, at least d.
+    pub rows: usize,
 }
 
 impl KeyBlocks {
-    /// For products in `precision`, or those of queries and keys in `bytes` where they would be
-    /// faster.
+    /// For products in `precision`, or in `bytes` where they would be faster.
     pub fn new(
         isa: Isa,
         precision: Precision,
@@ -61,14 +68,36 @@ impl KeyBlocks {
         let kernels = Kernels::select(isa, precision);
         // With a scale below 0 the largest product would not be the largest score.
         let fused = kernels.pairs && !s.causal && scale >= 0.0 && cpu::has_vbmi();
-        let bytes = bytes && fused;
-        let depth = if bytes { s.d.div_ceil(4) } else { kernels.words(s.d) };
+        #[cfg(target_arch = "x86_64")]
+        if bytes && fused && s.d <= tile_bytes::LONGEST {
+            let (d, stretch) = (s.d, bytes::stretch(s.tk));
+            let (depth, rows) = (d.div_ceil(4), bytes::value_rows(d));
+            let keys = (STREAMED / stretch).min(s.tk.div_ceil(stretch)) * stretch;
+            let tile = tile_bytes::KEYS;
+            return Self {
+                isa,
+                precision,
+                kernels,
+                d,
+                depth,
+                tile,
+                keys,
+                fused,
+                bytes,
+                stretch,
+                rows,
+            };
+        }
+        let _ = bytes;
+        let bytes = false;
+        let depth = kernels.words(s.d);
         let tile = if fused { FUSED_TILE } else { kernels.mr };
         // Of one key: itself, its value, its scores.
         let size = 4 * (depth + kernels.words(2 * s.d) / 2 + kernels.nr);
         let tiles = (BLOCK_BYTES / size / tile).clamp(4, TILES);
         let keys = tiles.min(s.tk.div_ceil(tile)) * tile;
-        Self { isa, precision, kernels, d: s.d, depth, tile, keys, fused, bytes }
+        let (d, rows, stretch) = (s.d, s.d, 0);
+        Self { isa, precision, kernels, d, depth, tile, keys, fused, bytes, stretch, rows }
     }
 
     /// Words of a block.
@@ -76,72 +105,49 @@ impl KeyBlocks {
         let facts = match (self.fused, self.bytes) {
             (false, _) => 0,
             (true, false) => 1,
-            (true, true) => 1 + TILES + self.keys,
+            (true, true) => self.keys / self.stretch + self.keys,
         };
-        self.keys * self.depth + self.kernels.words(self.keys) * self.d + facts
+        self.keys * self.depth + self.value_words() + facts
+    }
+
+    /// Words of the values of a block.
+    fn value_words(&self) -> usize {
+        let quads = self.keys / 4;
+        (if self.bytes { quads } else { self.kernels.words(self.keys) }) * self.rows
     }
 
     /// A block's keys, values and facts: the bits of an f32 above or equal to all magnitudes; of
-    /// bytes those of each tile's step, and for each key -128 times the sum of its bytes.
+    /// bytes those of each stretch's step, and for each key what its sums begin with.
     pub fn split<'a>(&self, block: &'a [u32]) -> [&'a [u32]; 3] {
         let (keys, rest) = block.split_at(self.keys * self.depth);
-        let (values, facts) = rest.split_at(self.kernels.words(self.keys) * self.d);
+        let (values, facts) = rest.split_at(self.value_words());
         [keys, values, facts]
     }
 
-    /// What is taken from the keys of each sequence, `[batch, heads · d]`: nothing unless they
-    /// become bytes.
-    pub fn means(&self, s: &AttentionShape, k: Activations) -> Option<Scratch> {
-        #[cfg(target_arch = "x86_64")]
-        if self.bytes {
-            return Some(bytes::means(self.isa, s, k));
-        }
-        let _ = (s, k);
-        None
+    /// The same, to write.
+    pub fn split_mut<'a>(&self, block: &'a mut [u32]) -> [&'a mut [u32]; 3] {
+        let (keys, rest) = block.split_at_mut(self.keys * self.depth);
+        let (values, facts) = rest.split_at_mut(self.value_words());
+        [keys, values, facts]
     }
 
-    /// Packs the first `count` keys, less `mean`, and values, whose rows are `stride` numbers apart,
-    /// into a block.
+    /// Packs the first `count` keys and values, whose rows are `stride` numbers apart, into a block.
     pub fn pack(
         &self,
         k: Activations,
         v: Activations,
-        mean: Option<&[f32]>,
         stride: usize,
         count: usize,
         block: &mut [u32],
     ) {
         let &Self { isa, d, depth, tile: mr, .. } = self;
-        let (keys, rest) = block.split_at_mut(self.keys * depth);
-        let (values, facts) = rest.split_at_mut(self.kernels.words(self.keys) * d);
+        let [keys, values, facts] = self.split_mut(block);
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = facts;
         let mut space = self.space();
         let tiles = keys.chunks_exact_mut(mr * depth).enumerate();
-        let tiles = tiles.take(count.div_ceil(mr));
-        let tiles = tiles.map(|(i, out)| (i, k.skip(i * mr * stride), mr.min(count - i * mr), out));
-        #[cfg(target_arch = "x86_64")]
-        let tiles = match mean {
-            Some(mean) => {
-                let (most, facts) = facts.split_first_mut().expect("facts of bytes");
-                let (scales, shifts) = facts.split_at_mut(TILES);
-                *most = 0;
-                for (i, k, rows, out) in tiles {
-                    let shifts = &mut shifts[i * mr..][..rows];
-                    let scale = self.key_bytes(k, mean, stride, rows, &mut space, out, shifts);
-                    scales[i] = scale.to_bits();
-                    *most = scales[i].max(*most);
-                }
-                None
-            }
-            None => Some(tiles),
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        let tiles = {
-            let _ = mean;
-            Some(tiles)
-        };
-        for (i, k, rows, out) in tiles.into_iter().flatten() {
-            #[cfg(not(target_arch = "x86_64"))]
-            let _ = (i, &facts);
+        for (i, out) in tiles.take(count.div_ceil(mr)) {
+            let (k, rows) = (k.skip(i * mr * stride), mr.min(count - i * mr));
             if rows < mr {
                 out.fill(0);
             }
@@ -175,79 +181,6 @@ impl KeyBlocks {
             }
             self.round(&mut values[..count * d]);
         }
-    }
-
-    /// Writes `rows` keys less their mean as a tile of bytes, and -128 times the sum of each. Returns
-    /// their step.
-    #[cfg(target_arch = "x86_64")]
-    fn key_bytes(
-        &self,
-        k: Activations,
-        mean: &[f32],
-        stride: usize,
-        rows: usize,
-        space: &mut Scratch,
-        out: &mut [u32],
-        shifts: &mut [u32],
-    ) -> f32 {
-        let &Self { isa, d, depth, tile, .. } = self;
-        let mut wide = Scratch::take(d.next_multiple_of(2));
-        let mut centred = Scratch::take(rows * d);
-        let mut largest = 0;
-        for (i, row) in centred.floats_mut().chunks_exact_mut(d).enumerate() {
-            let k = bytes::numbers(isa, k.skip(i * stride), d, &mut wide);
-            bytes::subtract(isa, k, mean, row);
-            largest = bytes::largest(isa, row).max(largest);
-        }
-        let scale = bytes::step(largest);
-        let words = &mut space.words_mut()[..rows * depth];
-        let each = centred.floats().chunks_exact(d).zip(words.chunks_exact_mut(depth));
-        for ((row, words), shift) in each.zip(shifts) {
-            *shift = bytes::pack(isa, row, scale, words).wrapping_mul(-128) as u32;
-        }
-        out.fill(0);
-        transpose(
-            isa,
-            scratch::as_floats(words),
-            depth,
-            [rows, depth],
-            scratch::as_floats(out),
-            tile,
-            |l| l,
-        );
-        scale
-    }
-
-    /// Writes at most nr queries of d numbers, `stride` apart, as columns of bytes, 128 too large,
-    /// and the step of each; `out` is `[depth, nr]`.
-    #[cfg(target_arch = "x86_64")]
-    pub fn query_bytes(
-        &self,
-        q: Activations,
-        stride: usize,
-        rows: usize,
-        space: &mut Scratch,
-        out: &mut [u32],
-        scales: &mut [f32],
-    ) {
-        let &Self { isa, d, depth, .. } = self;
-        let mut wide = Scratch::take(d.next_multiple_of(2));
-        let words = &mut space.words_mut()[..rows * depth];
-        for ((i, words), scale) in words.chunks_exact_mut(depth).enumerate().zip(scales) {
-            let q = bytes::numbers(isa, q.skip(i * stride), d, &mut wide);
-            *scale = bytes::step(bytes::largest(isa, q));
-            bytes::pack(isa, q, *scale, words);
-            words.iter_mut().for_each(|word| *word ^= 0x8080_8080);
-        }
-        transpose(
-            isa,
-            scratch::as_floats(words),
-            depth,
-            [rows, depth],
-            scratch::as_floats(out),
-            self.kernels.nr,
-            |l| l,
-        );
     }
 
     /// Working memory for [`KeyBlocks::columns`].

@@ -19,6 +19,8 @@ mod stream;
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod tile_bf16;
+#[cfg(target_arch = "x86_64")]
+mod tile_bytes;
 
 pub use backward::attention_grad;
 pub use forward::{attention, attention_int8, attention_with};

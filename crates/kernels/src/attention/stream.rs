@@ -2,11 +2,9 @@
 
 use super::AttentionShape;
 use super::keys::KeyBlocks;
-#[cfg(target_arch = "x86_64")]
-use super::keys::TILES;
 use super::online::{self, QUERIES, Running};
 #[cfg(target_arch = "x86_64")]
-use super::{bytes, online_bf16, tile_bf16};
+use super::{bytes, online_bf16, tile_bf16, tile_bytes};
 use crate::bf16;
 use crate::gemm::transpose::transpose;
 use crate::microkernel::{Kernels, OuterTile, Run};
@@ -26,10 +24,13 @@ pub(super) struct Stream<'a> {
     /// If they are bytes, the step of each.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     steps: Scratch,
-    /// Of each group the largest magnitude, or step.
+    /// And what has to be known of keys and values.
+    #[cfg(target_arch = "x86_64")]
+    facts: Option<bytes::HeadFacts<'a>>,
+    /// Of each group the largest magnitude.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     most: Vec<f32>,
-    /// And the sum of values for each, `[d, nr]`.
+    /// And the sum of values for each, `[rows, nr]`.
     outs: Scratch,
     /// And what softmax has to know.
     running: Vec<Running>,
@@ -55,13 +56,21 @@ impl<'a> Stream<'a> {
             rows,
             queries,
             steps: Scratch::take(if blocks.bytes { groups * nr } else { 0 }),
+            #[cfg(target_arch = "x86_64")]
+            facts: None,
             most: vec![f32::NAN; groups],
-            outs: Scratch::take(groups * blocks.d * nr),
+            outs: Scratch::take(groups * blocks.rows * nr),
             running: Vec::with_capacity(groups * nr / QUERIES),
             space: blocks.space(),
             // The rows of a group's result, too, before they are rounded.
             scores: Scratch::take(blocks.keys.max(blocks.d) * nr),
         }
+    }
+
+    /// What has to be known of the next head's bytes.
+    #[cfg(target_arch = "x86_64")]
+    pub fn know(&mut self, facts: Option<bytes::HeadFacts<'a>>) {
+        self.facts = facts;
     }
 
     /// The attention of one head: q and out begin with its first element, `packed` has all its
@@ -81,7 +90,6 @@ impl<'a> Stream<'a> {
                 // Queries that do not exist have numbers, too.
                 steps.fill(0.0);
                 blocks.query_bytes(q, width, count, &mut self.space, panel, steps);
-                self.most[group] = f32::from_bits(bytes::largest(isa, steps));
                 continue;
             }
             blocks.columns(q, width, count, &mut self.space, panel, nr);
@@ -105,12 +113,18 @@ impl<'a> Stream<'a> {
             }
         }
         for (group, (from, count)) in groups.enumerate() {
-            let sums = &mut self.outs.floats_mut()[group * d * nr..][..d * nr];
+            let sums = &mut self.outs.floats_mut()[group * blocks.rows * nr..][..blocks.rows * nr];
+            #[cfg(target_arch = "x86_64")]
+            let in_bytes =
+                self.facts.as_ref().map(|facts| bytes::finish(isa, facts, sums)).is_some();
+            #[cfg(not(target_arch = "x86_64"))]
+            let in_bytes = false;
             let running = &self.running[group * nr / QUERIES..][..count.div_ceil(QUERIES)];
-            for (i, running) in running.iter().enumerate() {
+            for (i, running) in running.iter().enumerate().filter(|_| !in_bytes) {
                 let shares = running.sum.map(|sum| 1.0 / sum);
                 online::scale(isa, &mut sums[i * QUERIES..], nr, &shares);
             }
+            let sums = &sums[..d * nr];
             match &mut out {
                 ActivationsMut::F32(out) => {
                     transpose(isa, sums, nr, [d, count], &mut out[from * width..], width, |l| l);
@@ -138,6 +152,10 @@ impl<'a> Stream<'a> {
         keys: usize,
     ) {
         let &mut Self { blocks, s, .. } = self;
+        #[cfg(target_arch = "x86_64")]
+        if blocks.bytes {
+            return self.step_bytes(group, scale, block, first_key, keys);
+        }
         #[cfg(target_arch = "x86_64")]
         if blocks.fused {
             return self.step_fused(group, scale, block, first_key, keys);
@@ -191,8 +209,7 @@ impl<'a> Stream<'a> {
         let running = &mut running[group];
         let powers = self.scores.words_mut();
         // No score is larger; NaN if that is unknown.
-        let terms = if blocks.bytes { 4 * depth * 127 * 127 } else { d } as f32;
-        let most = self.most[group] * f32::from_bits(facts[0]) * scale * terms;
+        let most = self.most[group] * f32::from_bits(facts[0]) * scale * d as f32;
         // The first key whose power is not yet in the sums of values, and whether any is.
         let (mut pending, mut begun) = (0, first_key > 0);
         let mut add = |first: usize, end: usize, powers: &[u32], outs: &mut [f32]| {
@@ -202,47 +219,33 @@ impl<'a> Stream<'a> {
             begun = true;
         };
         let tame = most < tile_bf16::TAME;
-        let turn = if blocks.bytes { tile_bf16::turn::<true> } else { tile_bf16::turn::<false> };
-        let careful =
-            if blocks.bytes { tile_bf16::careful::<true> } else { tile_bf16::careful::<false> };
-        let mut sums = [tile_bf16::Sums([0; KEYS * tile_bf16::LANES]); 2];
-        let mut factors = [scale; tile_bf16::LANES];
+        let mut sums = [tile_bf16::Sums([0.0; KEYS * tile_bf16::LANES]); 2];
         // Products of each tile are formed while those of the tile before become powers.
         for ahead in 0..=keys.div_ceil(KEYS) {
             let [even, odd] = &mut sums;
             let (here, before) = if ahead % 2 == 0 { (even, &*odd) } else { (odd, &*even) };
             let first = ahead * KEYS;
             let tile = if first < keys {
-                tile_bf16::Ahead {
-                    queries,
-                    keys: &key_tiles[first * depth..][..KEYS * depth],
-                    shifts: blocks.bytes.then(|| &facts[1 + TILES + first..][..KEYS]),
-                }
+                tile_bf16::Ahead { queries, keys: &key_tiles[first * depth..][..KEYS * depth] }
             } else {
-                tile_bf16::Ahead { queries: &[], keys: &[], shifts: None }
+                tile_bf16::Ahead { queries: &[], keys: &[] }
             };
             let Some(first) = first.checked_sub(KEYS) else {
                 // SAFETY: blocks are fused only with kernels of pairs, those of AVX-512 BF16, and
                 // with VBMI and VNNI: `KeyBlocks::new` has ascertained that this machine has them.
-                unsafe { turn(&tile, here, None) };
+                unsafe { tile_bf16::turn(&tile, here, None) };
                 continue;
             };
             let count = KEYS.min(keys - first);
-            if blocks.bytes {
-                let steps = &self.steps.floats()[group * nr..][..nr];
-                let key = f32::from_bits(facts[1 + first / KEYS]);
-                // SAFETY: as above.
-                unsafe { tile_bf16::set_factors(steps, key, scale, &mut factors) };
-            }
             let out = &mut powers[first / 2 * nr..];
-            let mut behind = tile_bf16::Behind { sums: before, factors: &factors, running, out };
+            let mut behind = tile_bf16::Behind { sums: before, factor: scale, running, out };
             let quick = tame && count == KEYS;
             // SAFETY: as above.
-            if unsafe { turn(&tile, here, quick.then_some(&mut behind)) } && quick {
+            if unsafe { tile_bf16::turn(&tile, here, quick.then_some(&mut behind)) } && quick {
                 continue;
             }
             // SAFETY: as above.
-            while !unsafe { careful(&mut behind, count) } {
+            while !unsafe { tile_bf16::careful(&mut behind, count) } {
                 if first > pending {
                     add(pending, first, powers, outs);
                     pending = first;
@@ -253,10 +256,68 @@ impl<'a> Stream<'a> {
                     }
                 }
                 let out = &mut powers[first / 2 * nr..];
-                behind = tile_bf16::Behind { sums: before, factors: &factors, running, out };
+                behind = tile_bf16::Behind { sums: before, factor: scale, running, out };
             }
         }
         add(pending, keys, powers, outs);
+    }
+
+    /// [`Stream::step`] where all are bytes.
+    #[cfg(target_arch = "x86_64")]
+    fn step_bytes(
+        &mut self,
+        group: usize,
+        scale: f32,
+        block: &[u32],
+        first_key: usize,
+        keys: usize,
+    ) {
+        let blocks = self.blocks;
+        let (depth, rows, nr, stretch) =
+            (blocks.depth, blocks.rows, blocks.kernels.nr, blocks.stretch);
+        let [key_tiles, values, facts] = blocks.split(block);
+        let (key_steps, shifts) = facts.split_at(blocks.keys / stretch);
+        let queries = &self.queries.words()[group * depth * nr..][..depth * nr];
+        let steps = &self.steps.floats()[group * nr..][..nr];
+        let outs = &mut self.outs.floats_mut()[group * rows * nr..][..rows * nr];
+        let running = &mut self.running.as_chunks_mut().0[group];
+        let powers = self.scores.words_mut();
+        let mut scores = tile_bytes::Scores::ZERO;
+        let mut weights = tile_bytes::Weights::ZERO;
+        // Keys of a stretch that are looked at: some of the last may be of none.
+        let len = |first: usize| stretch.min(keys - first).next_multiple_of(tile_bytes::KEYS);
+        // Products of each stretch are formed while those of the one before become powers.
+        for ahead in 0..=keys.div_ceil(stretch) {
+            let first = ahead * stretch;
+            let tiles = (first < keys).then(|| tile_bytes::Ahead {
+                queries,
+                keys: &key_tiles[first * depth..][..len(first) * depth],
+                shifts: &shifts[first..][..len(first)],
+            });
+            let Some(first) = first.checked_sub(stretch) else {
+                // SAFETY: there are bytes only with VBMI and VNNI: `KeyBlocks::new` has ascertained
+                // that this machine has them.
+                unsafe { tile_bytes::turn(tiles.as_ref(), &mut scores, &weights, &mut []) };
+                continue;
+            };
+            let begun = first_key + first > 0;
+            let key_step = f32::from_bits(key_steps[first / stretch]) * scale;
+            // SAFETY: as above.
+            let raised =
+                unsafe { tile_bytes::weigh(&scores, steps, key_step, running, &mut weights) };
+            if raised && begun {
+                for (i, running) in running.iter().enumerate() {
+                    online::scale(blocks.isa, &mut outs[i * QUERIES..], nr, &running.factor);
+                }
+            }
+            let powers = &mut powers[..len(first) / 4 * nr];
+            let values = &values[first / 4 * rows..];
+            // SAFETY: as above.
+            unsafe {
+                tile_bytes::turn(tiles.as_ref(), &mut scores, &weights, powers);
+                tile_bytes::add_values(values, powers, &weights, begun, outs);
+            }
+        }
     }
 }
 

@@ -33,13 +33,10 @@ pub(super) const TAME: f32 = (1 << 22) as f32;
 const UNITS: f32 = 128.0;
 const ONE: f32 = 127.0 * UNITS;
 
-/// Most that a factor from sums of bytes to scores may be: then no score is infinite.
-const STEEPEST: f32 = 1e30;
-
-/// The products of a tile `[KEYS, LANES]`: of bf16 f32, of bytes whole numbers.
+/// The products of a tile `[KEYS, LANES]`.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Sums(pub [u32; KEYS * LANES]);
+pub(super) struct Sums(pub [f32; KEYS * LANES]);
 
 /// What products are formed of. Without queries there are none.
 pub(super) struct Ahead<'a> {
@@ -47,45 +44,26 @@ pub(super) struct Ahead<'a> {
     pub queries: &'a [u32],
     /// `[depth, KEYS]` words.
     pub keys: &'a [u32],
-    /// If words are bytes, those of queries 128 too large: for each key -128 times their sum.
-    pub shifts: Option<&'a [u32]>,
 }
 
 /// What powers are made of.
 pub(super) struct Behind<'a> {
     /// What [`turn`] wrote.
     pub sums: &'a Sums,
-    /// What they are multiplied with for scores in units of ln 2, for each query.
-    pub factors: &'a [f32; LANES],
+    /// What they are multiplied with for scores in units of ln 2.
+    pub factor: f32,
     /// What is known of the queries.
     pub running: &'a mut [Running; GROUPS],
     /// Where the powers go, as pairs of keys `[KEYS / 2, LANES]`.
     pub out: &'a mut [u32],
 }
 
-/// Writes what makes scores of sums of bytes whose steps are these; `scale` is what scores are
-/// multiplied with, in units of ln 2.
-#[target_feature(enable = "avx512f")]
-pub(super) fn set_factors(queries: &[f32], key: f32, scale: f32, factors: &mut [f32; LANES]) {
-    assert_eq!(queries.len(), LANES);
-    for v in 0..GROUPS {
-        // SAFETY: both have 16 elements from there on.
-        unsafe {
-            let steps = _mm512_loadu_ps(queries.as_ptr().add(v * QUERIES));
-            let factor = _mm512_mul_ps(steps, _mm512_set1_ps(key * scale));
-            // The second operand is kept if it is NaN.
-            let factor = _mm512_min_ps(_mm512_set1_ps(STEEPEST), factor);
-            _mm512_storeu_ps(factors.as_mut_ptr().add(v * QUERIES), factor);
-        }
-    }
-}
-
 /// Products of the queries `$q`, vectors, with key `$i` from `$k` on.
 macro_rules! dots {
-    ($instruction:literal, $k:ident, $q:ident, $sums:ident, [$($i:literal),*]) => { $(
+    ($k:ident, $q:ident, $sums:ident, [$($i:literal),*]) => { $(
         for v in 0..GROUPS {
             asm!(
-                concat!($instruction, " {sum}, {q}, dword ptr [{k} + 4*", $i, "]{{1to16}}"),
+                concat!("vdpbf16ps {sum}, {q}, dword ptr [{k} + 4*", $i, "]{{1to16}}"),
                 sum = inout(zmm_reg) $sums[$i][v],
                 q = in(zmm_reg) $q[v],
                 k = in(reg) $k,
@@ -100,12 +78,8 @@ macro_rules! dots {
 /// score is too far above its maximum.
 ///
 /// Scores of the tile behind are below [`TAME`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16,avx512vbmi,avx512vnni")]
-pub(super) fn turn<const BYTES: bool>(
-    ahead: &Ahead,
-    out: &mut Sums,
-    behind: Option<&mut Behind>,
-) -> bool {
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16,avx512vbmi")]
+pub(super) fn turn(ahead: &Ahead, out: &mut Sums, behind: Option<&mut Behind>) -> bool {
     let depth = ahead.queries.len() / LANES;
     assert!(ahead.keys.len() >= depth * KEYS);
     // SAFETY: by the assertion, for each of `depth` steps LANES queries and KEYS keys are readable;
@@ -113,21 +87,11 @@ pub(super) fn turn<const BYTES: bool>(
     // type or is asserted to have it.
     unsafe {
         let mut sums = [[_mm512_setzero_ps(); GROUPS]; KEYS];
-        if let Some(shifts) = ahead.shifts {
-            assert!(shifts.len() >= KEYS);
-            for i in 0..KEYS {
-                sums[i] = [_mm512_castsi512_ps(_mm512_set1_epi32(shifts[i] as i32)); GROUPS];
-            }
-        }
         let (mut q, mut k) = (ahead.queries.as_ptr(), ahead.keys.as_ptr());
         let mut step = |sums: &mut [[__m512; GROUPS]; KEYS]| {
             let right: [__m512; GROUPS] =
                 [_mm512_loadu_ps(q.cast()), _mm512_loadu_ps(q.add(QUERIES).cast())];
-            if BYTES {
-                dots!("vpdpbusd", k, right, sums, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-            } else {
-                dots!("vdpbf16ps", k, right, sums, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-            }
+            dots!(k, right, sums, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
             q = q.wrapping_add(LANES);
             k = k.wrapping_add(KEYS);
         };
@@ -137,9 +101,9 @@ pub(super) fn turn<const BYTES: bool>(
             let mut totals = [_mm512_setzero_ps(); GROUPS];
             let mut done = 0;
             for v in 0..GROUPS {
-                let mut powers = Powers::new::<BYTES>(behind, v);
+                let mut powers = Powers::new(behind, v);
                 for i in 0..KEYS / 2 {
-                    powers.pair::<BYTES>(i);
+                    powers.pair(i);
                     let end = (v * (KEYS / 2) + i + 1) * depth / (GROUPS * KEYS / 2);
                     while done < end {
                         step(&mut sums);
@@ -173,7 +137,7 @@ pub(super) fn turn<const BYTES: bool>(
 
 /// Some queries of a tile on the quick way.
 struct Powers {
-    sums: *const u32,
+    sums: *const f32,
     out: *mut u32,
     factor: __m512,
     base: __m512,
@@ -184,18 +148,17 @@ struct Powers {
 impl Powers {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn new<const BYTES: bool>(behind: &mut Behind, v: usize) -> Self {
+    fn new(behind: &mut Behind, v: usize) -> Self {
         // SAFETY: the arrays have 16 elements from there on.
         unsafe {
             let units = _mm512_set1_ps(UNITS);
-            let factor = _mm512_loadu_ps(behind.factors.as_ptr().add(v * QUERIES));
             // Scores far above the lowest of maxima still fit, and are seen to be far above.
             let max = _mm512_loadu_ps(behind.running[v].max.as_ptr());
             let max = _mm512_max_ps(max, _mm512_set1_ps(-2.0 * TAME));
             Self {
                 sums: behind.sums.0.as_ptr().add(v * QUERIES),
                 out: behind.out.as_mut_ptr().add(v * QUERIES),
-                factor: _mm512_mul_ps(factor, units),
+                factor: _mm512_set1_ps(behind.factor * UNITS),
                 // Rounding of huge maxima multiplies all powers of a query alike.
                 base: _mm512_fnmadd_ps(max, units, _mm512_set1_ps(ONE)),
                 sum: _mm512_setzero_ps(),
@@ -210,15 +173,11 @@ impl Powers {
     /// The tile behind is still there, and there are KEYS / 2 pairs.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16,avx512vbmi")]
-    unsafe fn pair<const BYTES: bool>(&mut self, i: usize) {
+    unsafe fn pair(&mut self, i: usize) {
         // SAFETY: given; tables have as many bytes as are read.
         unsafe {
             let units = |key: usize| {
-                let sum = self.sums.add(key * LANES);
-                let sum = match BYTES {
-                    true => _mm512_cvtepi32_ps(_mm512_load_si512(sum.cast())),
-                    false => _mm512_load_ps(sum.cast()),
-                };
+                let sum = _mm512_load_ps(self.sums.add(key * LANES));
                 _mm512_cvtps_epi32(_mm512_fmadd_ps(sum, self.factor, self.base))
             };
             // What is below 0 becomes 0, as does a power below the least.
@@ -243,8 +202,8 @@ impl Powers {
 /// sets the factors for what was summed before, and says false: the next call succeeds.
 #[cold]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-pub(super) fn careful<const BYTES: bool>(behind: &mut Behind, count: usize) -> bool {
-    let Behind { sums, factors, running, out } = behind;
+pub(super) fn careful(behind: &mut Behind, count: usize) -> bool {
+    let Behind { sums, factor, running, out } = behind;
     assert!(out.len() >= KEYS / 2 * LANES);
     let order: [u16; 32] = std::array::from_fn(|i| (i / 2 + i % 2 * 16) as u16);
     // SAFETY: by the assertion KEYS / 2 rows of LANES words are writable; arrays of 16 floats and
@@ -253,15 +212,11 @@ pub(super) fn careful<const BYTES: bool>(behind: &mut Behind, count: usize) -> b
         let mut scores = [[_mm512_set1_ps(f32::NEG_INFINITY); GROUPS]; KEYS];
         let mut max = [_mm512_setzero_ps(); GROUPS];
         let mut rises = [0; GROUPS];
+        let factor = _mm512_set1_ps(*factor);
         for v in 0..GROUPS {
-            let factor = _mm512_loadu_ps(factors.as_ptr().add(v * QUERIES));
             let mut top = _mm512_set1_ps(f32::MIN);
             for (i, scores) in scores.iter_mut().enumerate().take(count) {
-                let sum = sums.0.as_ptr().add(i * LANES + v * QUERIES);
-                let sum = match BYTES {
-                    true => _mm512_cvtepi32_ps(_mm512_load_si512(sum.cast())),
-                    false => _mm512_load_ps(sum.cast()),
-                };
+                let sum = _mm512_load_ps(sums.0.as_ptr().add(i * LANES + v * QUERIES));
                 scores[v] = _mm512_mul_ps(sum, factor);
                 // The second operand is kept if the first is NaN.
                 top = _mm512_max_ps(scores[v], top);

@@ -48,6 +48,10 @@ const FEW: usize = 16;
 /// memory. Larger ones see few pixels: reading them is much of the work.
 const LARGEST: usize = 640 * 1920;
 
+/// Pixels of one picture up to which a weight that is transformed in each convolution becomes F(2×2):
+/// there are so few tiles that the larger transform takes more time than it saves.
+const SMALL: usize = 64;
+
 impl Weight {
     /// Prepares the weight `[n, k]` of a linear layer.
     ///
@@ -257,7 +261,7 @@ impl Weight {
         match &self.form {
             Form::Packed(packed) => conv2d::conv2d_packed(packed, s, x, fusion, y),
             Form::Fresh(packed, tile) => {
-                conv2d::conv2d_winograd_packed(*tile, packed, s, x, fusion, y);
+                conv2d::conv2d_winograd_packed(fresh(*tile, s), packed, s, x, fusion, y);
             }
             Form::Winograd(weight) => conv2d::conv2d_winograd_fused(weight, s, x, fusion, y),
             Form::Int8(weight) => {
@@ -292,7 +296,7 @@ impl Weight {
     fn call(&self, s: &Conv2dShape) -> watch::Call {
         let kernel = match &self.form {
             Form::Packed(_) | Form::Int8(_) => "direct",
-            Form::Fresh(_, Tile::F2) => "F(2x2), transformed anew",
+            Form::Fresh(_, tile) if fresh(*tile, s) == Tile::F2 => "F(2x2), transformed anew",
             Form::Fresh(..) => "F(4x2), transformed anew",
             Form::Winograd(weight) => weight.tile().name(),
             Form::Kept(_) if s.h * s.w >= LARGE => "F(4x4), transformed anew",
@@ -300,6 +304,11 @@ impl Weight {
         };
         s.call(kernel, self.products())
     }
+}
+
+/// The tile of a weight that is transformed for this convolution alone.
+fn fresh(tile: Tile, s: &Conv2dShape) -> Tile {
+    if s.h * s.w <= SMALL { Tile::F2 } else { tile }
 }
 
 fn transformed(tile: Tile, w: Numbers, [o, c]: [usize; 2]) -> WinogradWeight {

@@ -207,6 +207,8 @@ fn eight_bits_are_chosen_by_shape() {
         weight.apply_conv2d(&s, &x, None, &mut y);
         conv2d::conv2d(Precision::F32, &s, &x, &w, None, &mut exact);
         assert_close_together(&y, &exact, 0.03, &format!("{s:?}"));
+        bf16.apply_conv2d(&s, &x, None, &mut y);
+        assert_close_together(&y, &exact, 0.02, &format!("{s:?} in bf16"));
         let transforms = cpu::isa() == cpu::Isa::Avx512Bf16 && c.min(o) >= 64;
         let small = o * c <= LARGEST;
         let ratio = weight.bytes() as f64 / bf16.bytes() as f64;
