@@ -4,10 +4,10 @@ use crate::bf16;
 use crate::cpu::{Isa, isa};
 use crate::lanes;
 use crate::math::per_isa;
+use crate::parallel;
 use crate::reduce::add_up_rows;
 use crate::scratch::{Scratch, as_words_mut};
 use crate::{Precision, has_pairs, watch};
-use rayon::prelude::*;
 
 /// Elements of the rows that one task handles.
 const BLOCK: usize = 1 << 14;
@@ -51,7 +51,8 @@ pub fn layer_norm_rounded(
     let _call = watch::elements("layer norm, rounded", shape, x.len() + out.len());
     let isa = isa();
     let rows = (BLOCK / cols).max(1);
-    out.par_chunks_mut(rows * cols / 2).zip(x.par_chunks(rows * cols)).for_each(|(out, x)| {
+    parallel::chunks(out, rows * cols / 2, |i, out| {
+        let x = &x[i * rows * cols..][..2 * out.len()];
         // Few rows at a time stay in the cache nearest to the core.
         let few = (NEAR / cols).max(1) * cols;
         let mut space = Scratch::take(few + 2 * few / cols);
@@ -106,10 +107,10 @@ fn layer_norm_on(
     [_, cols]: [usize; 2],
 ) {
     let rows = (BLOCK / cols).max(1);
-    out.par_chunks_mut(rows * cols)
-        .zip(stats.par_chunks_mut(rows * 2))
-        .zip(x.par_chunks(rows * cols))
-        .for_each(|((out, stats), x)| normalize_rows(isa, x, weight, bias, eps, out, stats));
+    parallel::chunks2((out, rows * cols), (stats, rows * 2), |i, out, stats| {
+        let x = &x[i * rows * cols..][..out.len()];
+        normalize_rows(isa, x, weight, bias, eps, out, stats);
+    });
 }
 
 fn layer_norm_grad_on(
@@ -126,11 +127,11 @@ fn layer_norm_grad_on(
     let rows = (BLOCK / cols).max(1);
     // Each task leaves its sums over rows, for the weight and then for the bias.
     let mut sums = vec![0.0; all_rows.div_ceil(rows) * 2 * cols];
-    dx.par_chunks_mut(rows * cols)
-        .zip(sums.par_chunks_exact_mut(2 * cols))
-        .zip(x.par_chunks(rows * cols).zip(dy.par_chunks(rows * cols)))
-        .zip(stats.par_chunks(rows * 2))
-        .for_each(|(((dx, sums), (x, dy)), stats)| grad_rows(isa, x, weight, stats, dy, dx, sums));
+    parallel::chunks2((dx, rows * cols), (&mut sums, 2 * cols), |i, dx, sums| {
+        let [x, dy] = [x, dy].map(|all| &all[i * rows * cols..][..dx.len()]);
+        let stats = &stats[i * rows * 2..][..dx.len() / cols * 2];
+        grad_rows(isa, x, weight, stats, dy, dx, sums);
+    });
     let mut both = vec![0.0; 2 * cols];
     add_up_rows(&sums, &mut both);
     dweight.copy_from_slice(&both[..cols]);

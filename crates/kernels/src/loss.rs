@@ -1,7 +1,7 @@
 //! Cross-entropy, and rows brought to length one: CLIP's contrastive loss is made of both.
 
+use crate::parallel;
 use crate::reduce::dot;
-use rayon::prelude::*;
 
 /// The mean over rows of `-log softmax(logits)[target]`, logits `[rows, cols]`, a target for each
 /// row. `probs_out` `[rows, cols]` receives the softmax, which the gradient needs.
@@ -17,21 +17,20 @@ pub fn cross_entropy(
 ) -> f32 {
     check_targets(targets, [logits.len(), probs_out.len()], [rows, cols]);
     // Formed in f64, which costs nothing beside the products that made the logits.
-    let row_loss = |((probs, logits), &target): ((&mut [f32], &[f32]), &usize)| -> f64 {
+    let row_loss = |row: usize, probs: &mut [f32]| -> f64 {
+        let logits = &logits[row * cols..][..cols];
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let above_max = |logit: f32| f64::from(logit) - f64::from(max);
         let total: f64 = logits.iter().map(|&l| above_max(l).exp()).sum();
         for (p, &l) in probs.iter_mut().zip(logits) {
             *p = (above_max(l).exp() / total) as f32;
         }
-        total.ln() - above_max(logits[target])
+        total.ln() - above_max(logits[targets[row]])
     };
-    let losses: Vec<f64> = probs_out
-        .par_chunks_exact_mut(cols)
-        .zip(logits.par_chunks_exact(cols))
-        .zip(targets)
-        .map(row_loss)
-        .collect();
+    let mut losses = vec![0.0; rows];
+    parallel::chunks2((probs_out, cols), (&mut losses, 1), |row, probs, loss| {
+        loss[0] = row_loss(row, probs);
+    });
     (losses.iter().sum::<f64>() / rows as f64) as f32
 }
 
@@ -47,14 +46,13 @@ pub fn cross_entropy_grad(
 ) {
     check_targets(targets, [probs.len(), dlogits.len()], [rows, cols]);
     let share = dy / rows as f32;
-    dlogits.par_chunks_exact_mut(cols).zip(probs.par_chunks_exact(cols)).zip(targets).for_each(
-        |((dlogits, probs), &target)| {
-            for (d, &p) in dlogits.iter_mut().zip(probs) {
-                *d = share * p;
-            }
-            dlogits[target] = share * (probs[target] - 1.0);
-        },
-    );
+    parallel::chunks(dlogits, cols, |row, dlogits| {
+        let (probs, target) = (&probs[row * cols..][..cols], targets[row]);
+        for (d, &p) in dlogits.iter_mut().zip(probs) {
+            *d = share * p;
+        }
+        dlogits[target] = share * (probs[target] - 1.0);
+    });
 }
 
 #[track_caller]
@@ -72,8 +70,8 @@ const SHORTEST: f32 = 1e-12;
 #[track_caller]
 pub fn l2_normalize(x: &[f32], out: &mut [f32], norms: &mut [f32], [rows, cols]: [usize; 2]) {
     check_rows([x.len(), out.len()], norms.len(), [rows, cols]);
-    let rows = x.par_chunks_exact(cols).zip(out.par_chunks_exact_mut(cols)).zip(norms);
-    rows.for_each(|((x, out), norm)| {
+    parallel::chunks2((out, cols), (norms, 1), |row, out, norm| {
+        let (x, norm) = (&x[row * cols..][..cols], &mut norm[0]);
         let length = dot(x, x).sqrt() as f32;
         // A comparison that lets NaN through, which `max` would not.
         *norm = if length < SHORTEST { SHORTEST } else { length };
@@ -95,8 +93,9 @@ pub fn l2_normalize_grad(
 ) {
     check_rows([out.len(), dx.len()], norms.len(), [rows, cols]);
     assert_eq!(dy.len(), dx.len(), "l2_normalize_grad: lengths");
-    let rows = out.par_chunks_exact(cols).zip(dy.par_chunks_exact(cols)).zip(norms);
-    dx.par_chunks_exact_mut(cols).zip(rows).for_each(|(dx, ((out, dy), &norm))| {
+    parallel::chunks(dx, cols, |row, dx| {
+        let [out, dy] = [out, dy].map(|all| &all[row * cols..][..cols]);
+        let norm = norms[row];
         // A row that was divided by the constant has no part along itself to take away.
         let along = if norm > SHORTEST { dot(out, dy) as f32 } else { 0.0 };
         for ((dx, &out), &dy) in dx.iter_mut().zip(out).zip(dy) {

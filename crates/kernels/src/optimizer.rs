@@ -3,7 +3,6 @@
 use crate::cpu::{Isa, isa};
 use crate::math::per_isa;
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
-use rayon::prelude::*;
 
 /// The numbers of one step of [`adamw`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,11 +70,10 @@ fn adamw_on(
         eps: eps as f32,
         step: (lr / (1.0 - beta1.powf(step as f64))) as f32,
     };
-    param
-        .par_chunks_mut(ELEMENTWISE_CHUNK)
-        .zip(grad.par_chunks(ELEMENTWISE_CHUNK))
-        .zip(m.par_chunks_mut(ELEMENTWISE_CHUNK).zip(v.par_chunks_mut(ELEMENTWISE_CHUNK)))
-        .for_each(|((param, grad), (m, v))| adamw_slice(isa, param, grad, m, v, factors));
+    let cut = ELEMENTWISE_CHUNK;
+    parallel::chunks3((param, cut), (m, cut), (v, cut), |i, param, m, v| {
+        adamw_slice(isa, param, &grad[i * cut..][..param.len()], m, v, factors);
+    });
 }
 
 /// `target = decay · target + (1 - decay) · source`, the running average of weights, written so

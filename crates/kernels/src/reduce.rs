@@ -1,10 +1,11 @@
 //! Sums. Every one is a tree whose shape depends on the sizes alone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::cpu::isa;
 use crate::lanes;
 use crate::math::per_isa;
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
-use rayon::prelude::*;
 
 /// Sum of all elements, formed in f64.
 pub fn sum(x: &[f32]) -> f32 {
@@ -28,7 +29,15 @@ pub fn sum_of_squares(x: &[f32]) -> f64 {
 /// Whether no element is infinite or NaN.
 pub fn is_finite(x: &[f32]) -> bool {
     let isa = isa();
-    x.par_chunks(ELEMENTWISE_CHUNK).all(|x| is_finite_slice(isa, x))
+    let finite = AtomicBool::new(true);
+    parallel::tasks(x.len().div_ceil(ELEMENTWISE_CHUNK), |i| {
+        let start = i * ELEMENTWISE_CHUNK;
+        let part = &x[start..x.len().min(start + ELEMENTWISE_CHUNK)];
+        if finite.load(Ordering::Relaxed) && !is_finite_slice(isa, part) {
+            finite.store(false, Ordering::Relaxed);
+        }
+    });
+    finite.into_inner()
 }
 
 /// The largest number of each row of x `[R, cols]` and where it first is. NaN is passed over; a
@@ -39,7 +48,13 @@ pub fn row_maxima(x: &[f32], cols: usize) -> Vec<(usize, f32)> {
         let most = row_maximum(isa, row);
         (row.iter().position(|&x| x == most).unwrap_or(0), most)
     };
-    x.par_chunks(cols).with_min_len(16).map(maximum).collect()
+    let mut maxima = vec![(0, 0.0); x.len().div_ceil(cols)];
+    parallel::chunks(&mut maxima, 16, |i, maxima| {
+        for (row, out) in x[i * 16 * cols..].chunks(cols).zip(maxima) {
+            *out = maximum(row);
+        }
+    });
+    maxima
 }
 
 /// `out[c] = Σ_r x[r, c]`: the gradient of a bias.
@@ -87,8 +102,8 @@ fn in_chunks(len: usize, work: impl Fn(usize, usize) -> f64 + Sync) -> f64 {
     match len.div_ceil(ELEMENTWISE_CHUNK) {
         0 => 0.0,
         1 => part(0),
-        // Collected first and added afterwards: rayon's own `sum` adds in the order of arrival.
-        parts => (0..parts).into_par_iter().map(part).collect::<Vec<_>>().into_iter().sum(),
+        // Collected first and added afterwards, so that the order is always the same.
+        parts => parallel::collect(parts, part).into_iter().sum(),
     }
 }
 

@@ -3,11 +3,10 @@
 //! A fresh large allocation costs a page fault for every 4 KiB, which for packed weights is more
 //! than the packing. What a buffer holds when it is taken is unspecified.
 
-use rayon::prelude::*;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-use crate::cancel::Work;
+use crate::parallel;
 
 #[cfg(test)]
 use crate::testing::fenced::{Fenced, side_of_this_thread};
@@ -192,14 +191,5 @@ fn trim() {}
 
 /// [`crate::parallel::chunks`] for words.
 pub(crate) fn word_chunks(out: &mut [u32], chunk: usize, work: impl Fn(usize, &mut [u32]) + Sync) {
-    let whole = Work::here();
-    if out.len() <= chunk {
-        if !out.is_empty() {
-            work(0, out);
-        }
-        return;
-    }
-    let chunks = out.par_chunks_mut(chunk).enumerate();
-    chunks.for_each(|(i, out)| whole.part(|| work(i, out)));
-    whole.go_on();
+    parallel::chunks(out, chunk, work);
 }

@@ -5,7 +5,7 @@ use super::{Conv2dShape, Isa};
 use crate::Precision;
 use crate::gemm::rows::{RightPanels, RowsProduct};
 use crate::gemm::transpose::transpose;
-use rayon::prelude::*;
+use crate::parallel;
 
 /// The weight `[o, c, taps]` as panels `[taps, c, o]`.
 struct Weight<'a> {
@@ -47,7 +47,7 @@ pub(super) fn run_with(
     precision: Precision,
     s: &Conv2dShape,
     x: &[f32],
-    right: &impl RightPanels,
+    right: &dyn RightPanels,
     bias: Option<&[f32]>,
     y: &mut [f32],
 ) {
@@ -62,9 +62,9 @@ pub(super) fn run_with(
     let at_once = pictures_at_once(isa, precision, s.n, [s.h, s.w, s.c]);
     if at_once < s.n {
         let (x_len, y_len) = (x.len() / s.n, y.len() / s.n);
-        let parts = y.par_chunks_mut(at_once * y_len).zip(x.par_chunks(at_once * x_len));
-        return parts.with_max_len(1).for_each(|(y, x)| {
+        return parallel::chunks(y, at_once * y_len, |i, y| {
             let part = Conv2dShape { n: y.len() / y_len, ..*s };
+            let x = &x[i * at_once * x_len..][..part.n * x_len];
             run_with(isa, precision, &part, x, right, bias, y);
         });
     }

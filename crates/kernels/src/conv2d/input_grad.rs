@@ -10,7 +10,7 @@ use super::{Conv2dShape, Isa};
 use crate::Precision;
 use crate::gemm::rows::{RightPanels, RowsProduct};
 use crate::gemm::transpose::transpose;
-use rayon::prelude::*;
+use crate::parallel;
 
 /// The weight `[o, c, kh, kw]` as panels `[taps of a class, o, c]`.
 struct Weight<'a> {
@@ -70,9 +70,9 @@ pub(super) fn run(
     let at_once = pictures_at_once(isa, precision, s.n, [oh, ow, s.o]);
     if at_once < s.n {
         let (dx_len, dy_len) = (dx.len() / s.n, dy.len() / s.n);
-        let parts = dx.par_chunks_mut(at_once * dx_len).zip(dy.par_chunks(at_once * dy_len));
-        return parts.with_max_len(1).for_each(|(dx, dy)| {
+        return parallel::chunks(dx, at_once * dx_len, |i, dx| {
             let part = Conv2dShape { n: dx.len() / dx_len, ..*s };
+            let dy = &dy[i * at_once * dy_len..][..part.n * dy_len];
             run(isa, precision, &part, dy, w, dx);
         });
     }

@@ -5,7 +5,6 @@ use crate::cpu::isa;
 use crate::math::per_isa;
 use crate::parallel::{self, ELEMENTWISE_CHUNK};
 use crate::watch;
-use rayon::prelude::*;
 
 /// `out[r, c] = x[r, c] + row[c]`.
 #[track_caller]
@@ -64,7 +63,7 @@ pub(super) fn blocks(
             }
         });
     } else {
-        out.par_chunks_mut(block).enumerate().for_each(|(i, out)| {
+        parallel::chunks(out, block, |i, out| {
             parallel::chunks(out, run, |part, out| work(i, part * run, out));
         });
     }

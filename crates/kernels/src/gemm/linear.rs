@@ -49,7 +49,7 @@ pub(crate) fn forward_with(
     isa: Isa,
     precision: Precision,
     x: &[f32],
-    right: &impl RightPanels,
+    right: &dyn RightPanels,
     bias: Option<&[f32]>,
     out: &mut [f32],
     [m, k, n]: [usize; 3],

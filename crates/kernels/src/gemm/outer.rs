@@ -72,7 +72,7 @@ impl OuterProduct {
     ///
     /// # Safety
     /// The runs that `source` gives hold rows of `a_cols` and `b_cols` readable words.
-    pub unsafe fn run(&self, source: &impl Runs, out: &mut [f32]) {
+    pub unsafe fn run(&self, source: &dyn Runs, out: &mut [f32]) {
         let len = self.taps * self.a_cols * self.b_cols;
         assert_eq!(out.len(), len, "sums of [{}, {}, {}]", self.taps, self.a_cols, self.b_cols);
         if len == 0 {
@@ -120,7 +120,7 @@ impl OuterProduct {
     unsafe fn share(
         &self,
         kernels: &Kernels,
-        source: &impl Runs,
+        source: &dyn Runs,
         units: std::ops::Range<usize>,
         share: std::ops::Range<usize>,
         tiles: usize,

@@ -2,7 +2,6 @@
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use rayon::prelude::*;
 
 use super::panels;
 use super::rows::RightPanels;
@@ -11,6 +10,7 @@ use crate::Precision;
 use crate::cpu::Isa;
 use crate::microkernel::Kernels;
 use crate::numbers::{Halves, Numbers};
+use crate::parallel;
 use crate::scratch::{Lines, Scratch, word_chunks};
 
 /// A weight `[o, c, taps]` as panels `[taps, c, o]`, in no more bits than it came in.
@@ -109,10 +109,10 @@ impl Packed {
             };
             match &mut halves {
                 _ if len == 0 => {}
-                Halves::Bf16(out) => out.par_chunks_mut(len).enumerate().for_each(|(p, out)| {
+                Halves::Bf16(out) => parallel::chunks(out, len, |p, out| {
                     out.convert_from_f32_slice(plain(p).floats_mut());
                 }),
-                Halves::F16(out) => out.par_chunks_mut(len).enumerate().for_each(|(p, out)| {
+                Halves::F16(out) => parallel::chunks(out, len, |p, out| {
                     out.convert_from_f32_slice(plain(p).floats_mut());
                 }),
             }

@@ -68,7 +68,7 @@ impl RowsProduct<'_> {
     /// The addresses from `left` are those of `merged` times `k` elements (as words) to read and of
     /// `cols` elements to write, no two rows share a result, and nothing else uses the results
     /// meanwhile.
-    pub unsafe fn run(&self, left: &impl LeftRows, right: &impl RightPanels) {
+    pub unsafe fn run(&self, left: &dyn LeftRows, right: &dyn RightPanels) {
         // SAFETY: given.
         unsafe { self.run_with(left, right, None) };
     }
@@ -78,7 +78,7 @@ impl RowsProduct<'_> {
     /// # Safety
     /// As for `run`, except that `left` gives no addresses of results: those that `writer` was made
     /// with are still there, and nothing else uses them meanwhile.
-    pub unsafe fn run_to(&self, left: &impl LeftRows, right: &impl RightPanels, writer: &Writer) {
+    pub unsafe fn run_to(&self, left: &dyn LeftRows, right: &dyn RightPanels, writer: &Writer) {
         assert!(self.bias.is_none(), "the writer adds the bias");
         // SAFETY: given.
         unsafe { self.run_with(left, right, Some(writer)) };
@@ -88,8 +88,8 @@ impl RowsProduct<'_> {
     /// As for `run` or `run_to`.
     unsafe fn run_with(
         &self,
-        left: &impl LeftRows,
-        right: &impl RightPanels,
+        left: &dyn LeftRows,
+        right: &dyn RightPanels,
         writer: Option<&Writer>,
     ) {
         let kernels = Kernels::select(self.isa, self.precision);
@@ -150,7 +150,7 @@ impl RowsProduct<'_> {
     }
 
     /// Packs panel `p`, as words.
-    fn pack(&self, kernels: &Kernels, right: &impl RightPanels, p: usize, panel: &mut [u32]) {
+    fn pack(&self, kernels: &Kernels, right: &dyn RightPanels, p: usize, panel: &mut [u32]) {
         let first = p * kernels.nr;
         let cols = kernels.nr.min(self.cols - first);
         let size = [self.taps, self.k, kernels.nr];
@@ -234,7 +234,7 @@ impl Table {
     fn new(
         p: &RowsProduct,
         kernels: &Kernels,
-        left: &impl LeftRows,
+        left: &dyn LeftRows,
         first: usize,
         count: usize,
     ) -> Self {

@@ -3,7 +3,6 @@
 use crate::cpu::Isa;
 
 /// Rows and columns of the block that the vector variant transposes in registers.
-#[cfg(target_arch = "x86_64")]
 const BLOCK: usize = 16;
 
 /// Writes column `l` of `src` as row `place(l)` of `dst`: `dst[place(l) · dst_stride + i] =
@@ -20,29 +19,52 @@ pub(crate) fn transpose(
     dst_stride: usize,
     place: impl Fn(usize) -> usize,
 ) {
+    transpose_to(isa, src, src_stride, [rows, cols], dst, dst_stride, &|first, places| {
+        for (j, out) in places.iter_mut().enumerate() {
+            *out = place(first + j);
+        }
+    });
+}
+
+/// [`transpose`], compiled once for all callers: `places` gives the rows for a run of columns.
+fn transpose_to(
+    isa: Isa,
+    src: &[f32],
+    src_stride: usize,
+    [rows, cols]: [usize; 2],
+    dst: &mut [f32],
+    dst_stride: usize,
+    places: &dyn Fn(usize, &mut [usize]),
+) {
     if rows * cols == 0 {
         return;
     }
     assert!(src.len() >= (rows - 1) * src_stride + cols, "{rows} rows of {cols}");
+    let mut at = [0; BLOCK];
     #[cfg(target_arch = "x86_64")]
     if isa >= Isa::Avx512 {
         for i in (0..rows).step_by(BLOCK) {
             for l in (0..cols).step_by(BLOCK) {
-                let size = [BLOCK.min(rows - i), BLOCK.min(cols - l)];
+                let at = &mut at[..BLOCK.min(cols - l)];
+                places(l, at);
                 let src = &src[i * src_stride + l..];
                 // SAFETY: the machine has it: every `isa` is from `cpu::isa` or `cpu::available`.
                 unsafe {
-                    avx512::block(src, src_stride, size, dst, dst_stride, i, |j| place(l + j))
+                    avx512::block(src, src_stride, BLOCK.min(rows - i), dst, dst_stride, i, at)
                 };
             }
         }
         return;
     }
     let _ = isa;
-    for l in 0..cols {
-        let row = &mut dst[place(l) * dst_stride..][..rows];
-        for (i, out) in row.iter_mut().enumerate() {
-            *out = src[i * src_stride + l];
+    for l in (0..cols).step_by(BLOCK) {
+        let at = &mut at[..BLOCK.min(cols - l)];
+        places(l, at);
+        for (l, &at) in (l..).zip(&*at) {
+            let row = &mut dst[at * dst_stride..][..rows];
+            for (i, out) in row.iter_mut().enumerate() {
+                *out = src[i * src_stride + l];
+            }
         }
     }
 }
@@ -52,18 +74,19 @@ mod avx512 {
     use super::BLOCK;
     use std::arch::x86_64::*;
 
-    /// Transposes at most 16 rows of at most 16: row `place(j)` of `dst` gets `rows` elements from
+    /// Transposes at most 16 rows of at most 16: row `places[j]` of `dst` gets `rows` elements from
     /// column `dst_col` on.
     #[target_feature(enable = "avx512f")]
     pub fn block(
         src: &[f32],
         src_stride: usize,
-        [rows, cols]: [usize; 2],
+        rows: usize,
         dst: &mut [f32],
         dst_stride: usize,
         dst_col: usize,
-        place: impl Fn(usize) -> usize,
+        places: &[usize],
     ) {
+        let cols = places.len();
         assert!((1..=BLOCK).contains(&rows) && (1..=BLOCK).contains(&cols));
         assert!(src.len() >= (rows - 1) * src_stride + cols);
         let mask = |count: usize| if count == BLOCK { !0 } else { (1 << count) - 1 };
@@ -80,7 +103,7 @@ mod avx512 {
             if j >= cols {
                 return;
             }
-            let out = &mut dst[place(j) * dst_stride + dst_col..][..rows];
+            let out = &mut dst[places[j] * dst_stride + dst_col..][..rows];
             // SAFETY: the mask has `rows` bits, the length of `out`.
             unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr(), row_mask, column) };
         }

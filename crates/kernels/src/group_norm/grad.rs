@@ -7,8 +7,8 @@
 use super::GroupNormShape;
 use crate::cpu::{Isa, isa};
 use crate::math::{self, per_isa};
+use crate::parallel;
 use crate::reduce::add_up_rows;
-use rayon::prelude::*;
 
 /// The gradients of [`group_norm`](super::group_norm), through its SiLU if the shape says so.
 /// `stats` is what that left there; dx has the shape of x, dweight and dbias are `[c]`.
@@ -45,8 +45,9 @@ pub(super) fn group_norm_grad_on(
     // Each block leaves a row of 2 c sums: Σ d of every channel, then Σ d x̂. With SiLU, dx
     // receives d on the way; without, d is dy.
     let mut of_block = vec![0.0; s.n * s.blocks_in_picture() * 2 * s.c];
-    let sums = of_block.par_chunks_exact_mut(2 * s.c);
-    s.blocks_mut(dx).into_par_iter().zip(sums).enumerate().for_each(|(block, (d, sums))| {
+    let blocks = &mut s.blocks_mut(dx);
+    parallel::chunks2((blocks, 1), (&mut of_block, 2 * s.c), |block, d, sums| {
+        let d = &mut *d[0];
         let stats = &stats[s.picture_of(block) * s.groups..][..s.groups];
         let (mean, rstd) = (s.row(|g, _| stats[g][0]), s.row(|g, _| stats[g][1]));
         let (x, dy) = (s.block(x, block), s.block(dy, block));
@@ -80,7 +81,8 @@ pub(super) fn group_norm_grad_on(
             [mean, rstd, shift as f32, (rstd_wide * rstd_wide * sum_hat / count) as f32]
         }));
     }
-    s.blocks_mut(dx).into_par_iter().enumerate().for_each(|(block, dx)| {
+    parallel::chunks(&mut s.blocks_mut(dx), 1, |block, dx| {
+        let dx = &mut *dx[0];
         let groups = &groups[s.picture_of(block) * s.groups..][..s.groups];
         let mean = s.row(|g, _| groups[g][0]);
         let scale = s.row(|g, c| groups[g][1] * weight[c]);

@@ -10,9 +10,9 @@ mod tests;
 
 use crate::cpu::{Isa, isa};
 use crate::math::{self, per_isa};
+use crate::parallel;
 use crate::watch;
 use moments::Moments;
-use rayon::prelude::*;
 
 pub use bands::{GroupMoments, group_norm_band};
 pub use grad::group_norm_grad;
@@ -70,7 +70,8 @@ fn normalize_all(
     groups: &[[f32; 3]],
     out: &mut [f32],
 ) {
-    s.blocks_mut(out).into_par_iter().enumerate().for_each(|(block, out)| {
+    parallel::chunks(&mut s.blocks_mut(out), 1, |block, out| {
+        let out = &mut *out[0];
         let groups = &groups[s.picture_of(block) * s.groups..][..s.groups];
         let [mean, scale, shift] = rows(s, groups, weight, bias);
         let x = s.block(x, block);

@@ -7,7 +7,7 @@
 use super::GroupNormShape;
 use crate::cpu::Isa;
 use crate::math::per_isa;
-use rayon::prelude::*;
+use crate::parallel;
 
 /// Number of elements, mean, and sum of squares about the mean.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,7 @@ impl Moments {
 /// The moments of each group of each picture, `[n, groups]`.
 pub fn moments(isa: Isa, s: &GroupNormShape, x: &[f32]) -> Vec<Moments> {
     let blocks = s.blocks_in_picture();
-    let of_block: Vec<Vec<Moments>> =
-        (0..s.n * blocks).into_par_iter().map(|i| of_block(isa, s, s.block(x, i))).collect();
+    let of_block = parallel::collect(s.n * blocks, |i| of_block(isa, s, s.block(x, i)));
     let merge_two = |mut a: Vec<Moments>, b: &Vec<Moments>| {
         a.iter_mut().zip(b).for_each(|(a, b)| *a = a.merge(*b));
         a
@@ -58,8 +57,7 @@ pub fn moments(isa: Isa, s: &GroupNormShape, x: &[f32]) -> Vec<Moments> {
 /// before the first pixels. Cut where blocks are, the pixels give the bits of [`moments`].
 pub fn add_moments_of(isa: Isa, s: &GroupNormShape, x: &[f32], so_far: &mut Vec<Moments>) {
     let blocks = s.blocks_in_picture();
-    let of_block: Vec<Vec<Moments>> =
-        (0..blocks).into_par_iter().map(|i| of_block(isa, s, s.block(x, i))).collect();
+    let of_block = parallel::collect(blocks, |i| of_block(isa, s, s.block(x, i)));
     for block in of_block {
         if so_far.is_empty() {
             *so_far = block;

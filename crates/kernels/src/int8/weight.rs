@@ -4,8 +4,8 @@ use super::kernel::PANEL;
 use crate::cpu;
 use crate::math::per_isa;
 use crate::numbers::Numbers;
+use crate::parallel;
 use crate::scratch::{Lines, Scratch};
-use rayon::prelude::*;
 
 /// The largest magnitude of a quantized weight; -128 stays unused so that negation is exact.
 const LEVELS: f32 = 127.0;
@@ -78,10 +78,8 @@ impl Int8Weight {
         let panel_len = taps * words * PANEL;
         let mut panels = Lines::zeros(padded / PANEL * panel_len);
         if k > 0 {
-            let parts = panels.words_mut().par_chunks_exact_mut(panel_len);
-            let parts = parts.zip(scales.par_chunks_exact_mut(PANEL));
-            let parts = parts.zip(sums.par_chunks_exact_mut(PANEL)).enumerate();
-            parts.for_each(|(p, ((panel, scales), sums))| {
+            let (panels, scales) = ((panels.words_mut(), panel_len), (&mut scales[..], PANEL));
+            parallel::chunks3(panels, scales, (&mut sums, PANEL), |p, panel, scales, sums| {
                 let (mut row, mut bytes) = (Scratch::take(k), vec![0; k]);
                 let row = row.floats_mut();
                 for j in 0..PANEL {

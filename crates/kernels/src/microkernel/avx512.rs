@@ -1,5 +1,6 @@
 //! AVX-512: tiles of up to 14 × 32 f32, 28 of the 32 registers.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 pub(super) type V = __m512;
@@ -50,9 +51,22 @@ pub(super) unsafe fn store(mask: Mask, to: *mut f32, x: V) {
 #[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn fma(a: *const u32, at: usize, b: V, sum: V) -> V {
-    // SAFETY: given.
-    let a = _mm512_set1_ps(unsafe { *a.add(at).cast() });
-    _mm512_fmadd_ps(a, b, sum)
+    // Written out because compilers load the words into registers of their own first. Beside 28
+    // sums and two vectors of `b` there are two left, and whether sums are moved to memory to make
+    // room, which takes almost three times as long, is a matter of luck.
+    let mut sum = sum;
+    // SAFETY: given; nothing but `sum` is written.
+    unsafe {
+        asm!(
+            "vfmadd231ps {sum}, {b}, dword ptr [{a} + 4*{at}]{{1to16}}",
+            sum = inout(zmm_reg) sum,
+            b = in(zmm_reg) b,
+            a = in(reg) a,
+            at = in(reg) at,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    sum
 }
 
 #[inline]
