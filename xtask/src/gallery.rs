@@ -169,6 +169,24 @@ const TASKS: &[Task] = &[
             &["upscale", "{}/small.png", "-o", "{}/large-esrgan.png"],
         ],
     },
+    Task {
+        title: "From picture to picture",
+        about: "One prompt and one seed become others. Each picture on the way can be made alone.",
+        commands: &[&[
+            "travel",
+            FACE,
+            "--to",
+            "noto emoji of angry face, face, angry, red background",
+            "--seed",
+            "42",
+            "--to-seed",
+            "7",
+            "--frames",
+            "12",
+            "-o",
+            "{}/travel.gif",
+        ]],
+    },
 ];
 
 /// Draws the pictures in their order, since some begin with others, and writes the page.
@@ -191,7 +209,7 @@ pub fn run(args: Args) -> Result<()> {
                 inputs(made)?;
             }
             let name = made.strip_prefix(FOLDER).unwrap_or(made).trim_start_matches('/');
-            let name_of = name.trim_end_matches(".png");
+            let name_of = name.trim_end_matches(".png").trim_end_matches(".gif");
             let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
             write!(page, "\n```sh\naquatint {}\n```\n\n![{name_of}]({name})\n", typed.join(" "))?;
         }

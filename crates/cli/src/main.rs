@@ -13,10 +13,12 @@ mod preview;
 mod prompts;
 mod ranks;
 mod report;
+mod sample;
 mod samplers;
 mod show;
 mod stop;
 mod train;
+mod travel;
 mod upscale;
 
 use std::process::ExitCode;
@@ -32,9 +34,10 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(*args, &typed),
         Command::Info(args) => info::run(&args),
         Command::Model(args) => model::run(&args),
-        Command::Sample(args) => generate::run(args.generate(), &typed),
+        Command::Sample(args) => sample::run(&args),
         Command::Samplers(args) => samplers::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Travel(args) => travel::run(&args),
         Command::Upscale(args) => upscale::run(&args),
     };
     match outcome {

@@ -126,7 +126,7 @@ pub fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// "Noto emoji of a Cat's face!" → "noto-emoji-of-a-cat-s-face".
-fn slug(prompt: &str) -> String {
+pub fn slug(prompt: &str) -> String {
     let mut slug = String::new();
     for c in prompt.chars().flat_map(char::to_lowercase) {
         if c.is_alphanumeric() {

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use aquatint_pipeline::metadata::Description;
 use aquatint_pipeline::prompt_file::{PromptRow, read_prompts};
 use aquatint_pipeline::request::Plan;
-use aquatint_pipeline::{
-    Components, Inputs, Model, ModelConfig, Outline, PictureFormat, open_model, take_loras,
-};
+use aquatint_pipeline::{Inputs, Outline, PictureFormat, take_loras};
 use serde_json::{Value, json};
 
 use crate::args::GenerateArgs;
 use crate::console;
 use crate::failure::Failure;
-use crate::generate::{Job, load_options, note_loras, source, texts};
+use crate::generate::{Drawing, Job, Loading, Origin, Place, keep_model, note_loras, source};
 use crate::names::Target;
 use crate::report::Clock;
 use crate::{machine, stop};
@@ -34,9 +32,9 @@ pub fn run(args: &GenerateArgs, file: &Path) -> Result<(), Failure> {
         return Err(Failure::new(reason));
     }
     // Only a seed that is known can be gone on with.
-    let base = args.request(args.sampling.seed.unwrap_or(0));
+    let base = args.request(args.draw.sampling.seed.unwrap_or(0));
     let rows = read_prompts(file, &base).map_err(|error| Failure::new(error.to_string()))?;
-    let source = source(args)?;
+    let source = source(&args.draw)?;
     let outline = Outline::read(&source)?;
     let format = args.written.format.unwrap_or_default();
     let digits = rows.last().map_or(1, |row| row.line.to_string().len()).max(4);
@@ -55,7 +53,8 @@ pub fn run(args: &GenerateArgs, file: &Path) -> Result<(), Failure> {
     let total = wishes.len();
     one_model(file, &wishes)?;
     Target::new(Some(&folder.join("")), args.written.format, "", 1)?;
-    let open: Vec<Wish> = wishes.into_iter().filter(|wish| !wish.is_there(args)).collect();
+    let plain = Origin::new(&args.draw, &args.machine, Vec::new());
+    let open: Vec<Wish> = wishes.into_iter().filter(|wish| !wish.is_there(&plain)).collect();
     if open.len() < total {
         console::note(&format!("{} of {total} lines are there already", total - open.len()));
     }
@@ -63,12 +62,11 @@ pub fn run(args: &GenerateArgs, file: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     machine::start_threads(args.machine.threads)?;
-    let options = load_options(args, &open[0].row.request.prompt)?;
-    let model: Box<dyn Model + '_> = match ModelConfig::read(&source) {
-        // Loaded once for all rows.
-        Ok(_) => Box::new(Components::load(&source, &options)?),
-        Err(_) => open_model(&source, &options)?,
-    };
+    let prompt = &open[0].row.request.prompt;
+    let loading = Loading::new(&args.draw, &args.wish.adapters, &args.machine, prompt)?;
+    let origin = Origin::new(&args.draw, &args.machine, loading.attached);
+    // Loaded once for all rows.
+    let model = keep_model(&source, &loading.options)?;
     note_loras(model.loras());
     let mut made = 0;
     for Wish { row, inputs, plan, path } in &open {
@@ -76,12 +74,16 @@ pub fn run(args: &GenerateArgs, file: &Path) -> Result<(), Failure> {
             return Err(Failure::interrupted());
         }
         let target = Target::new(Some(path), args.written.format, "", row.request.count)?;
-        let (request, loras) = (&row.request, &options.loras);
-        let job = Job { args, request, inputs, plan, target, model: &*model, loras };
-        let (files, _) = machine::compute(|| job.run(None, Clock::new()))?;
+        let place = Place { output: None, preview: None, written: &args.written };
+        let job = Job { request: &row.request, inputs, plan, target, place, origin: &origin };
+        let tiling = args.machine.vae_tiling.into();
+        let files = machine::compute(|| {
+            let drawing = Drawing::new(tiling, job.steps(&*model), Clock::new());
+            job.run(&drawing, &*model)
+        })?;
         made += files.len();
         for file in files {
-            let line = match args.json {
+            let line = match args.draw.json {
                 true => json!({ "line": row.line, "file": file.display().to_string() }).to_string(),
                 false => file.display().to_string(),
             };
@@ -109,7 +111,7 @@ fn one_model(file: &Path, wishes: &[Wish]) -> Result<(), Failure> {
 
 impl Wish {
     /// Whether the picture is there, and the one that the line asks for; of several, the last one.
-    fn is_there(&self, args: &GenerateArgs) -> bool {
+    fn is_there(&self, origin: &Origin) -> bool {
         let request = &self.row.request;
         let Some(&seed) = request.picture_seeds().last() else { return false };
         let target = match request.count {
@@ -120,7 +122,7 @@ impl Wish {
         let Ok(Description { made: Some(made), .. }) = Description::open(&path) else {
             return false;
         };
-        let own = &texts(args, request, seed, self.plan.base)["aquatint"];
+        let own = &origin.texts(request, seed, self.plan.base)["aquatint"];
         let wanted: Value = serde_json::from_str(own).unwrap_or_default();
         wanted["request"] == Value::Object(made.request) && PictureFormat::of_path(&path).is_some()
     }

@@ -1,13 +1,12 @@
 //! What a run took, and what it says of itself in JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aquatint_pipeline::request::Plan;
 use aquatint_pipeline::{GenerateRequest, Inputs};
 use serde_json::{Map, Value, json};
 
-use crate::args::GenerateArgs;
 use crate::generate::VERSION;
 use crate::machine;
 
@@ -38,11 +37,23 @@ impl Clock {
     pub fn total(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
+
+    /// Seconds by stage, and in all.
+    pub fn seconds(&self) -> Map<String, Value> {
+        let milliseconds = |seconds: f64| json!((seconds * 1000.0).round() / 1000.0);
+        let stages = self.stages.iter().copied().chain([("total", self.total())]);
+        stages.map(|(stage, seconds)| (stage.to_owned(), milliseconds(seconds))).collect()
+    }
+}
+
+/// Files for JSON.
+pub fn names(files: &[PathBuf]) -> Vec<String> {
+    files.iter().map(|file| file.display().to_string()).collect()
 }
 
 /// What `--json` prints.
 pub fn report(
-    args: &GenerateArgs,
+    preview: Option<&Path>,
     request: &GenerateRequest,
     inputs: &Inputs,
     plan: &Plan,
@@ -50,18 +61,14 @@ pub fn report(
     clock: Clock,
 ) -> Value {
     let (width, height) = plan.size;
-    let milliseconds = |seconds: f64| json!((seconds * 1000.0).round() / 1000.0);
-    let mut seconds: Map<String, Value> =
-        clock.stages.iter().map(|(stage, s)| ((*stage).to_owned(), milliseconds(*s))).collect();
-    seconds.insert("total".into(), milliseconds(clock.total()));
     let mut report = json!({
-        "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
-        "preview": args.preview.as_ref().map(|file| file.display().to_string()),
+        "files": names(files),
+        "preview": preview.map(|file| file.display().to_string()),
         "seed": request.seed,
         "seeds": request.seeds(),
         "width": width,
         "height": height,
-        "seconds": seconds,
+        "seconds": clock.seconds(),
         "peak_memory_bytes": machine::peak_memory(),
         "threads": rayon::current_num_threads(),
         "version": VERSION,

@@ -150,7 +150,7 @@ fn a_picture_of_the_web_ui_is_made_again() {
             "--height",
             "72",
             "--rng",
-            "torch-cuda",
+            "web-ui",
             "-m",
             "model",
             "-o",

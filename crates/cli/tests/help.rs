@@ -26,7 +26,7 @@ fn generate() {
               --from <PICTURE>
                   Make this picture again, with what else is given in place of what it says
 
-                  A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read.
+                  A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read. LoRAs and embeddings are taken from where they were, or from --lora-dir, or from beside the model or the picture.
 
               --prompts <FILE>
                   Make a picture of every line of this file, and only those that are not there yet
@@ -36,14 +36,11 @@ fn generate() {
               --class <NAME|N>
                   What to show, by name or by number, for a model of classes
 
-              --negative-prompt <TEXT>
-                  What not to show
+              --prompt-to <TEXT>
+                  Another prompt, to which the first one goes
 
-              --width <W>
-                  Pixels, a multiple of 8 [default: the model's]
-
-              --height <H>
-                  Pixels, a multiple of 8 [default: the model's]
+              --prompt-mix <X>
+                  How far it goes, 0 to 1: see also `aquatint travel`
 
           -n, --count <N>
                   How many pictures
@@ -55,6 +52,12 @@ fn generate() {
 
               --preview <FILE>
                   Also write a picture of the first one after each of ten steps
+
+              --width <W>
+                  Pixels, a multiple of 8 [default: the model's]
+
+              --height <H>
+                  Pixels, a multiple of 8 [default: the model's]
 
               --json
                   Print one line of JSON instead of the names
@@ -100,39 +103,14 @@ fn generate() {
 
                   [default: merged]
 
-        Prompt:
-              --prompt-weights <RULE>
-                  How words weigh: web-ui, no-norm, comfyui, or literal for none
-
-                  (word) weighs 1.1, ((word)) 1.21, (word:1.5) 1.5, [word] 1/1.1; \( is a bracket. BREAK begins a new part of 75 tokens, "a AND b :0.5" draws both, [from:to:0.5] changes in the middle of the steps, [a|b] takes turns, <lora:name:0.8> is an adapter. web-ui multiplies what the text encoder says of a word and restores the mean, no-norm does not restore it, comfyui goes beyond what it says of no words. literal takes every character as it stands, and cuts what is too long.
-
-                  [default: web-ui]
-
-              --clip-skip <N>
-                  Listen to the N-th layer of the text encoder from the end; 1 is the last [default: the model's]
-
-              --embedding <FILE>
-                  Textual-inversion embedding, whose word is its file's name; may be given again
-
         Sampling:
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]
 
                   torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
 
-              --subseed <N>
-                  Another seed, towards which the first noise is turned; the next picture has the next
-
-                  All pictures have the same --seed then. The web UI calls this a variation seed.
-
-              --subseed-strength <X>
-                  How far it is turned, 0 to 1 [default: 0]
-
-              --eta-noise-seed-delta <N>
-                  How much higher the seed is for noise on the way (ENSD); 0 goes on with the first noise's
-
               --rng <NAME>
-                  Whose random numbers the seed stands for: torch-cpu (diffusers on a CPU, web UI's CPU), torch-cuda (diffusers on a GPU, web UI's GPU and NV), numpy (DiffusionBee), comfyui (ComfyUI on a GPU), comfyui-cpu (ComfyUI without one)
+                  Whose random numbers the seed stands for: torch-cpu (diffusers on a CPU), torch-cuda (diffusers on a GPU), numpy (DiffusionBee), web-ui (web UI's GPU and NV), web-ui-cpu (web UI's CPU), comfyui (ComfyUI on a GPU), comfyui-cpu (ComfyUI without one)
 
                   [default: torch-cpu]
 
@@ -149,13 +127,36 @@ fn generate() {
               --schedule <NAME>
                   Which noise levels to step through: leading, trailing, linspace, uniform, simple, sgm_uniform, karras, exponential, kl_optimal, align_your_steps, align_your_steps_xl, beta, lcm [default: the sampler's or the model's]
 
-              --guidance-scale <X>
-                  How strongly to follow the prompt; 1 is without guidance and half the work
-
-                  [default: 5]
-
               --eta <X>
                   How much noise is renewed on the way, 0 to 1 [default: the sampler's]
+
+              --subseed <N>
+                  Another seed, towards which the first noise is turned; the next picture has the next
+
+                  All pictures have the same --seed then. The web UI calls this a variation seed.
+
+              --subseed-strength <X>
+                  How far it is turned, 0 to 1 [default: 0]
+
+              --eta-noise-seed-delta <N>
+                  How much higher the seed is for noise on the way (ENSD); 0 goes on with the first noise's
+
+        Prompt:
+              --negative-prompt <TEXT>
+                  What not to show
+
+              --prompt-weights <RULE>
+                  How words weigh: web-ui, no-norm, comfyui, or literal for none
+
+                  (word) weighs 1.1, ((word)) 1.21, (word:1.5) 1.5, [word] 1/1.1; \( is a bracket. BREAK begins a new part of 75 tokens, "a AND b :0.5" draws both, [from:to:0.5] changes in the middle of the steps, [a|b] takes turns, <lora:name:0.8> is an adapter. web-ui multiplies what the text encoder says of a word and restores the mean, no-norm does not restore it, comfyui goes beyond what it says of no words. literal takes every character as it stands, and cuts what is too long.
+
+                  [default: web-ui]
+
+              --clip-skip <N>
+                  Listen to the N-th layer of the text encoder from the end; 1 is the last [default: the model's]
+
+              --embedding <FILE>
+                  Textual-inversion embedding, whose word is its file's name; may be given again
 
         Pictures to begin with:
               --init <FILE>
@@ -194,6 +195,11 @@ fn generate() {
                   How the first pass is enlarged: latent, latent-nearest, picture [default: latent]
 
         Guidance:
+              --guidance-scale <X>
+                  How strongly to follow the prompt; 1 is without guidance and half the work
+
+                  [default: 5]
+
               --guidance-curve <CURVE>
                   Guidance scale that changes from step to step: 7.5..3, cosine:7.5..3, or 2,7,7,4
 
@@ -236,10 +242,10 @@ fn generate() {
               --format <FORMAT>
                   Format of the pictures: png, jpeg or webp [default: what the name ends in, or png]
 
-                  WebP is written without loss, as PNG is. All of them say how the picture was made.
+                  JPEG is the one with loss: WebP is written without, as PNG is, since an encoder with loss would take longer to build than all other formats. All of them say how the picture was made.
 
               --quality <N>
-                  Quality of a JPEG, 1 to 100
+                  Quality of a JPEG, 1 to 100; the others are without loss
 
                   [default: 90]
 

@@ -1,4 +1,5 @@
-//! The help texts of `aquatint upscale` and `aquatint sample`, so that a change of them is seen.
+//! The help texts of `aquatint upscale`, `aquatint sample` and `aquatint travel`, so that a change of
+//! them is seen.
 
 mod common;
 
@@ -143,16 +144,16 @@ fn sample() {
                   [default: 1]
 
           -o, --output <FILE|FOLDER>
-                  PNG file to write, or an existing folder (or a name ending in /) to write to
+                  PNG, JPEG or WebP file to write, or an existing folder (or a name ending in /) to write to
+
+              --preview <FILE>
+                  Also write a picture of the first one after each of ten steps
 
               --width <W>
                   Pixels, a multiple of 8 [default: the model's]
 
               --height <H>
                   Pixels, a multiple of 8 [default: the model's]
-
-              --preview <FILE>
-                  Also write a PNG of the first picture after each of ten steps
 
               --json
                   Print one line of JSON instead of the names
@@ -163,6 +164,8 @@ fn sample() {
         Model:
           -m, --model <FOLDER|FILE>
                   Model: a folder in diffusers' layout, or a single file [default: the built-in model]
+
+                  A file may be safetensors, a PyTorch checkpoint (.ckpt, .pt, .bin; nothing in it is executed) or GGUF, in the naming of diffusers or of the original authors.
 
               --family <NAME>
                   What a single file is, where it does not show or shows wrongly
@@ -183,8 +186,10 @@ fn sample() {
               --seed <N>
                   Seed of the first picture; the next has the next [default: random]
 
+                  torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
+
               --rng <NAME>
-                  Whose random numbers the seed stands for
+                  Whose random numbers the seed stands for: torch-cpu (diffusers on a CPU), torch-cuda (diffusers on a GPU), numpy (DiffusionBee), web-ui (web UI's GPU and NV), web-ui-cpu (web UI's CPU), comfyui (ComfyUI on a GPU), comfyui-cpu (ComfyUI without one)
 
                   [default: torch-cpu]
 
@@ -194,15 +199,38 @@ fn sample() {
                   [default: 50]
 
               --sampler <NAME>
-                  How to step from noise to picture: see `aquatint samplers`
+                  How to step from noise to picture: ddpm, ddim, plms, euler, heun, euler_ancestral, lms, dpm2, dpm2_ancestral, dpmpp_2s_ancestral, dpmpp_sde, dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde, unipc, deis, restart, lcm, tcd
 
                   [default: ddim]
 
               --schedule <NAME>
-                  Which noise levels to step through [default: the sampler's or the model's]
+                  Which noise levels to step through: leading, trailing, linspace, uniform, simple, sgm_uniform, karras, exponential, kl_optimal, align_your_steps, align_your_steps_xl, beta, lcm [default: the sampler's or the model's]
 
               --eta <X>
                   How much noise is renewed on the way, 0 to 1 [default: the sampler's]
+
+        Output:
+              --format <FORMAT>
+                  Format of the pictures: png, jpeg or webp [default: what the name ends in, or png]
+
+                  JPEG is the one with loss: WebP is written without, as PNG is, since an encoder with loss would take longer to build than all other formats. All of them say how the picture was made.
+
+              --quality <N>
+                  Quality of a JPEG, 1 to 100; the others are without loss
+
+                  [default: 90]
+
+              --show[=<HOW>]
+                  Show the picture in the terminal, also while it is made
+
+                  Possible values:
+                  - auto:   The best that the terminal is known to understand
+                  - blocks: Two pixels a character, which every terminal understands that has colours
+                  - kitty:  Pixels, in kitty and those that do as it does
+                  - sixel:  Pixels, in xterm, foot, mlterm, WezTerm and others
+
+              --preview-decoder <FILE>
+                  With --show, decode what is shown by this tiny decoder (TAESD) instead of guessing colours
 
         Machine:
               --threads <N>
@@ -227,4 +255,64 @@ fn sample() {
                   - off:  Never
 
                   [default: auto]"#]].assert_eq(&help("sample"));
+}
+
+/// What it has of its own: the rest is `aquatint generate`'s.
+#[test]
+fn travel() {
+    let help = help("travel");
+    let own: Vec<&str> = help.lines().take_while(|line| *line != "Model:").collect();
+    expect![[r#"
+        Make the pictures between pictures: from prompt to prompt, from seed to seed, or both at once.
+
+        Written are a moving picture (.gif), a sheet of all, or each of them. What the text encoder says of prompts is joined by straight lines, the noise of seeds by arcs. Every picture that is written alone says how it was made, and `aquatint generate --from` makes it again.
+
+        Usage: aquatint travel [OPTIONS] [PROMPT]
+
+        Arguments:
+          [PROMPT]
+                  What the first picture shows
+
+        Options:
+              --to <TEXT>
+                  Prompt to go to; may be given several times, to go from one to the next
+
+              --to-seed <N>
+                  Seed to go to; may be given several times, with --to as often as that
+
+                  Samplers that add noise on the way jump where a seed is reached: take others, or --eta 0.
+
+              --frames <N>
+                  How many pictures in all, those of the given prompts and seeds among them
+
+                  [default: 24]
+
+              --loop
+                  Go back to the beginning at the end, so that nobody sees a GIF repeat
+
+              --fps <N>
+                  Pictures a second of a GIF, 1 to 50
+
+                  [default: 8]
+
+              --class <NAME|N>
+                  Class to draw, by name or by number, for a model of classes
+
+          -o, --output <FILE|FOLDER>
+                  What to write; may be given several times [default: a .gif in the current folder]
+
+                  A .gif is a moving picture, a PNG, JPEG or WebP file a sheet of all pictures, and an existing folder (or a name ending in /) gets each of them, numbered.
+
+              --width <W>
+                  Pixels, a multiple of 8 [default: the model's]
+
+              --height <H>
+                  Pixels, a multiple of 8 [default: the model's]
+
+              --json
+                  Print one line of JSON instead of the names
+
+          -h, --help
+                  Print help (see a summary with '-h')
+    "#]].assert_eq(&own.join("\n"));
 }

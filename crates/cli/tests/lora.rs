@@ -56,8 +56,10 @@ fn loras_change_the_picture_and_are_told() {
     let told = "lora style.safetensors:0.8: 1 layer of text_encoder, 1 layer of unet\n";
     assert!(notes.contains(told), "{notes}");
     let own: Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
-    let spec = json!([{"file": "style.safetensors", "unet": 0.8, "text_encoder": 0.8}]);
-    assert_eq!(own["loras"], spec);
+    let mut told = own["loras"][0].clone();
+    assert_eq!(told["hash"].as_str().map(str::len), Some(12));
+    told.as_object_mut().expect("keys").retain(|key, _| key != "hash" && key != "bytes");
+    assert_eq!(told, json!({"file": "style.safetensors", "unet": 0.8, "text_encoder": 0.8}));
 
     let twice = ["--lora", "style.safetensors:0.5", "--lora", "style.safetensors:0.3"];
     let near = |other: &[&str]| {
@@ -69,6 +71,60 @@ fn loras_change_the_picture_and_are_told() {
     assert!(near(&["--lora", "style.safetensors:0.8", "--lora-mode", "run-time"]) <= 1);
     assert!(near(&["--lora", "style.safetensors:unet=0,te=0.8"]) > 1);
     assert_eq!(generate(&["--lora", "style.safetensors:0"]).0, plain);
+}
+
+/// A picture is made again with the LoRAs and embeddings that it was made with.
+#[test]
+fn a_picture_with_loras_is_made_again() {
+    let (folder, _) = tiny_model();
+    let at = folder.path();
+    lora(&at.join("style.safetensors"));
+    let word: (String, Tensor) = ("emb_params".into(), Rng::new(2).randn(&[1, 16]));
+    save(at.join("word.safetensors"), &[word], DType::F32, &BTreeMap::new()).expect("a file");
+    let read = |name: &str| fs::read(at.join(name)).expect("written");
+    let prompt = "a word cat <lora:style:0.5>";
+    let args = ["generate", prompt, "-m", "model", "--seed", "7", "--steps", "3", "-o", "a.png"];
+    let files = ["--lora", "style.safetensors:0.3", "--embedding", "word.safetensors"];
+    succeed(at, &[&args[..], &files].concat());
+    let again = |more: &[&str]| {
+        let args = ["generate", "--from", "a.png", "-m", "model", "-o", "b.png"];
+        let output = aquatint(at, &[&args[..], more].concat());
+        let notes = String::from_utf8(output.stderr).expect("UTF-8");
+        (output.status.success(), notes)
+    };
+    let (done, notes) = again(&[]);
+    assert!(done && !notes.contains("note: a.png"), "{notes}");
+    assert!(read("a.png") == read("b.png"));
+
+    // Elsewhere, and one of them under another name.
+    fs::create_dir(at.join("files")).expect("writable");
+    for (from, to) in [("style", "style"), ("word", "words")] {
+        let to = at.join(format!("files/{to}.safetensors"));
+        fs::rename(at.join(format!("{from}.safetensors")), to).expect("it was there");
+    }
+    let (done, notes) = again(&["--lora-dir", "files"]);
+    // The word of an embedding is its file's name.
+    assert!(done && notes.contains("note: a.png was made with word.safetensors, and"), "{notes}");
+    let pixels = |name: &str| png::decode(&read(name)).expect("a PNG").0;
+    assert_ne!(pixels("a.png"), pixels("b.png"));
+    fs::rename(at.join("files/words.safetensors"), at.join("files/word.safetensors")).expect("it");
+    assert!(again(&["--lora-dir", "files"]).0);
+    assert_eq!(pixels("a.png"), pixels("b.png"));
+
+    // What was typed wins.
+    let (done, _) = again(&["--lora-dir", "files", "--lora", "files/style.safetensors:0"]);
+    assert!(done);
+    assert_ne!(pixels("a.png"), pixels("b.png"));
+
+    // What is missing is named.
+    fs::remove_file(at.join("files/word.safetensors")).expect("it was there");
+    let (_, notes) = again(&["--lora-dir", "files"]);
+    let said =
+        "note: a.png was made with word.safetensors, and it is not there, and not in files or ";
+    assert!(notes.contains(said), "{notes}");
+    let (done, notes) = again(&["a cat"]);
+    let said = "note: a.png was made with style.safetensors, and it is not there";
+    assert!(done && notes.contains(said), "{notes}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub use guidance_curve::GuidanceCurve;
 pub use guidance_interval::GuidanceInterval;
 pub use loss::{denoising_loss, weighted_denoising_loss};
 pub use loss_weight::LossWeight;
-pub use noise::{Noise, NoiseRule, NoiseSource, UnknownRng, Variation};
+pub use noise::{Noise, NoiseRule, NoiseSource, Start, UnknownRng, Variation};
 pub use parameterization::{Coefficients, PredictionType};
 pub use samplers::{Run, SAMPLERS, SamplerInfo, UnknownSampler};
 pub use schedule::{BetaSchedule, Schedule};

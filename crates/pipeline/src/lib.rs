@@ -1,5 +1,5 @@
 //! One function for each thing a user asks for: [`text_to_image`], [`image_to_image`], [`inpaint`],
-//! [`outpaint`]. Each is a front of [`generate`], which gives every picture as soon as it is there.
+//! [`outpaint`], [`travel`()]. Each is a front of [`generate`], which gives every picture as soon as it is there.
 //!
 //! ```no_run
 //! use aquatint_pipeline::{Components, GenerateRequest, ModelSource, png, text_to_image};
@@ -19,6 +19,7 @@
 //! done with both and a model is refused in one place, [`GenerateRequest::plan`], and progress, previews and cancellation are
 //! one argument, a [`Watch`]. This crate knows no command line and no clock.
 
+pub mod attached;
 mod blueprint;
 mod class_model;
 mod classes;
@@ -30,6 +31,7 @@ mod convert;
 mod embedding;
 mod error;
 mod generate;
+pub mod gif;
 mod inputs;
 mod int8;
 mod latent_preview;
@@ -84,13 +86,17 @@ pub use picture::{
 pub use prompt::{
     Change, Encoded, PromptEmbeds, PromptLora, PromptWeights, encode, encode_prompt, take_loras,
 };
-pub use request::{Extend, GenerateRequest, Hires, HiresSize, HiresUpscaler, Plan, RequestError};
+pub use request::{
+    Extend, GenerateRequest, Hires, HiresSize, HiresUpscaler, Plan, RequestError, Travel,
+};
 pub use scheduler::SchedulerConfig;
 pub use single_file::SingleFile;
 pub use source::ModelSource;
 pub use stages::{Stages, TextEncoders};
 pub use super_resolution::{Tiles, Upscaler};
 pub use text_encoder::{TextEncoder, TextEncoderConfig};
-pub use text_to_image::{decode, denoise, image_to_image, inpaint, outpaint, text_to_image};
+pub use text_to_image::{
+    decode, denoise, image_to_image, inpaint, outpaint, text_to_image, travel,
+};
 pub use tokenizer::Tokenizer;
 pub use wordless::{AutoencoderConfig, WordlessConfig, open_model};

@@ -11,7 +11,7 @@ use crate::generate::{Pass, Settings, decode_by, generate};
 use crate::model::{Network, Told};
 use crate::prompt::PromptEmbeds;
 use crate::request::{Extend, PictureSeed};
-use crate::{GenerateError, GenerateRequest, Inputs, Mask, Model, ModelConfig, Picture};
+use crate::{GenerateError, GenerateRequest, Inputs, Mask, Model, ModelConfig, Picture, Travel};
 
 /// The pictures that `request` asks for.
 ///
@@ -70,6 +70,23 @@ pub fn outpaint(
 ) -> Result<Vec<Picture>, GenerateError> {
     let request = GenerateRequest { extend: Some(extend), ..request.clone() };
     collect(model, &request, &Inputs { init: Some(init), mask: None }, watch)
+}
+
+/// The pictures on the way that `travel` says, from that of `request` to others (see [`Travel::of`]).
+///
+/// # Errors
+/// As [`text_to_image`], and if there is no such way.
+pub fn travel(
+    model: &dyn Model,
+    request: &GenerateRequest,
+    travel: &Travel,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Picture>, GenerateError> {
+    let mut pictures = Vec::with_capacity(travel.frames);
+    for frame in travel.of(request)? {
+        pictures.append(&mut collect(model, &frame, &Inputs::NONE, watch)?);
+    }
+    Ok(pictures)
 }
 
 fn collect(

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use aquatint_pipeline::lora::{LoraMode, LoraNotFound, LoraSpec, find};
 use clap::ValueEnum;
 
-/// LoRA and its kin.
-#[derive(Debug, clap::Args)]
+/// LoRA and its kin, and embeddings.
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub struct AdapterArgs {
     /// Add a LoRA, LoHa, LoKr or full difference to the model; may be given several times
@@ -23,11 +23,16 @@ pub struct AdapterArgs {
     /// When LoRAs change the weights
     #[arg(long, value_enum, default_value_t = LoraModeArg::Merged)]
     pub lora_mode: LoraModeArg,
+
+    /// Textual-inversion embedding, whose word is its file's name; may be given again
+    #[arg(long, value_name = "FILE", help_heading = "Prompt")]
+    pub embedding: Vec<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum LoraModeArg {
     /// While they are loaded
+    #[default]
     Merged,
     /// Never: layers add the change to their results, slower, and exact beside weights of 8 bits
     RunTime,
@@ -50,6 +55,15 @@ impl AdapterArgs {
         named: impl IntoIterator<Item = (&'a str, f64, f64)>,
         model: Option<&Path>,
     ) -> Result<Vec<LoraSpec>, LoraNotFound> {
+        let folders = self.folders(model);
+        let named = named.into_iter().map(|(name, unet, text_encoder)| {
+            Ok(LoraSpec { file: find(name, &folders)?, unet, text_encoder })
+        });
+        self.lora.iter().cloned().map(Ok).chain(named).collect()
+    }
+
+    /// Where files are looked for that are known by name.
+    pub fn folders(&self, model: Option<&Path>) -> Vec<PathBuf> {
         let mut folders = self.lora_dir.clone();
         // A folder itself, and where it is; or where the file is.
         folders.extend(model.filter(|model| model.is_dir()).map(Path::to_owned));
@@ -57,9 +71,6 @@ impl AdapterArgs {
             Some("") => PathBuf::from("."),
             _ => beside.to_owned(),
         }));
-        let named = named.into_iter().map(|(name, unet, text_encoder)| {
-            Ok(LoraSpec { file: find(name, &folders)?, unet, text_encoder })
-        });
-        self.lora.iter().cloned().map(Ok).chain(named).collect()
+        folders
     }
 }

@@ -1,13 +1,16 @@
 //! `--from`: a picture is made again, with what was typed in place of what it says.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aquatint_pipeline::GenerateRequest;
+use aquatint_pipeline::attached::{Attached, Missing, Purpose};
+use aquatint_pipeline::lora::LoraSpec;
 use aquatint_pipeline::metadata::{Description, Made};
-use clap::ArgMatches;
 use clap::parser::ValueSource;
+use clap::{ArgMatches, ValueEnum};
 
+use super::{AdapterArgs, Dtype};
 use crate::failure::Failure;
 
 /// The options that were typed, by the names of their fields.
@@ -44,50 +47,110 @@ impl Typed {
     }
 }
 
-/// The request that the picture at `path` was made by, with what was typed of `request` in its
-/// place; and what else the picture says.
-pub fn repeated(
-    path: &Path,
-    request: &GenerateRequest,
-    typed: &Typed,
-) -> Result<(GenerateRequest, Made), Failure> {
-    let file = path.display();
-    let description = Description::open(path).map_err(|error| Failure::new(error.to_string()))?;
-    let mut made = description.made.ok_or_else(|| {
-        Failure::new(format!(
-            "{file} does not say how it was made: give it a prompt, or another picture"
-        ))
-    })?;
-    made.request.retain(|key, _| !typed.says(key));
-    // A picture that grows has the size that it grows to.
-    let grows = |key: &str| made.request.get(key).is_some_and(|value| !value.is_null());
-    if typed.has("extend") || grows("extend") {
-        made.request.retain(|key, _| key != "width" && key != "height");
-    }
-    let repeated = made.request_over(request);
-    let repeated =
-        repeated.map_err(|reason| Failure::new(format!("{file} cannot be repeated: {reason}")))?;
-    Ok((repeated, made))
+/// A picture that is to be made again.
+pub struct Repeated {
+    /// The request that it was made by, with what was typed in its place.
+    pub request: GenerateRequest,
+    /// What else it says.
+    made: Made,
+    /// The small files that it was made with.
+    attached: Vec<Attached>,
+    file: PathBuf,
 }
 
-/// What the picture says that is not used, in one line.
-pub fn not_used(path: &Path, made: &Made, model: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    let name = |name: &str| {
-        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        name.to_lowercase()
-    };
-    if let Some(other) = made.model.as_ref().filter(|other| name(other) != name(model)) {
-        parts.push(format!("the model {other} (this one is {model})"));
+impl Repeated {
+    /// The picture at `path`, with what was typed of `request`.
+    pub fn open(path: &Path, request: &GenerateRequest, typed: &Typed) -> Result<Self, Failure> {
+        let file = path.display();
+        let description =
+            Description::open(path).map_err(|error| Failure::new(error.to_string()))?;
+        let mut made = description.made.ok_or_else(|| {
+            Failure::new(format!(
+                "{file} does not say how it was made: give it a prompt, or another picture"
+            ))
+        })?;
+        made.request.retain(|key, _| !typed.says(key));
+        // A picture that grows has the size that it grows to.
+        let grows = |key: &str| made.request.get(key).is_some_and(|value| !value.is_null());
+        if typed.has("extend") || grows("extend") {
+            made.request.retain(|key, _| key != "width" && key != "height");
+        }
+        let request = made
+            .request_over(request)
+            .map_err(|reason| Failure::new(format!("{file} cannot be repeated: {reason}")))?;
+        let attached = Attached::told(&mut made);
+        Ok(Self { request, made, attached, file: path.to_owned() })
     }
-    parts.extend(made.beside.iter().map(|(name, value)| format!("{name}: {value}")));
-    parts.extend(made.rest.iter().map(|(name, value)| {
-        let value: String = value.chars().filter(|c| !c.is_control()).take(60).collect();
-        format!("{name}: {value}")
-    }));
-    let file = path.display();
-    (!parts.is_empty())
-        .then(|| format!("note: {file} says more, which is not used: {}", parts.join(", ")))
+
+    /// The type in which products were formed, if it says one that we have.
+    pub fn dtype(&self) -> Option<Dtype> {
+        self.made.dtype.as_ref().and_then(|name| Dtype::from_str(name, false).ok())
+    }
+
+    /// Adds the LoRAs and embeddings of the picture, where none were typed, and answers what there
+    /// is to say about those that are not found.
+    pub fn attach(
+        &self,
+        adapters: &mut AdapterArgs,
+        model: Option<&Path>,
+        typed: &Typed,
+    ) -> Vec<String> {
+        let mut folders = adapters.folders(model);
+        folders.extend(self.file.parent().map(|beside| match beside.to_str() {
+            Some("") => PathBuf::from("."),
+            _ => beside.to_owned(),
+        }));
+        let mut notes = Vec::new();
+        for attached in &self.attached {
+            let option = match attached.purpose {
+                Purpose::Lora { .. } => "lora",
+                Purpose::Embedding => "embedding",
+            };
+            let named = matches!(attached.purpose, Purpose::Lora { named: true, .. });
+            if typed.has(option) && !named {
+                continue;
+            }
+            match (attached.find(&folders), attached.purpose) {
+                (Ok(file), Purpose::Lora { unet, text_encoder, named: false }) => {
+                    adapters.lora.push(LoraSpec { file, unet, text_encoder });
+                }
+                // The prompt asks for it by name, and here it is.
+                (Ok(file), Purpose::Lora { .. }) => {
+                    adapters.lora_dir.extend(file.parent().map(Path::to_owned));
+                }
+                (Ok(file), Purpose::Embedding) => adapters.embedding.push(file),
+                // Whoever looks for the name says that there is none.
+                (Err(Missing::Nowhere(_)), Purpose::Lora { named: true, .. }) => {}
+                (Err(reason), _) => notes.push(format!(
+                    "note: {} was made with {}, and {reason}: without it this is another picture; \
+                     give it with --{option}, or say where it is with --lora-dir",
+                    self.file.display(),
+                    attached.file.display(),
+                )),
+            }
+        }
+        notes
+    }
+
+    /// What the picture says that is not used, in one line.
+    pub fn not_used(&self, model: &str) -> Option<String> {
+        let (made, mut parts) = (&self.made, Vec::new());
+        let name = |name: &str| {
+            let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            name.to_lowercase()
+        };
+        if let Some(other) = made.model.as_ref().filter(|other| name(other) != name(model)) {
+            parts.push(format!("the model {other} (this one is {model})"));
+        }
+        parts.extend(made.beside.iter().map(|(name, value)| format!("{name}: {value}")));
+        parts.extend(made.rest.iter().map(|(name, value)| {
+            let value: String = value.chars().filter(|c| !c.is_control()).take(60).collect();
+            format!("{name}: {value}")
+        }));
+        let file = self.file.display();
+        (!parts.is_empty())
+            .then(|| format!("note: {file} says more, which is not used: {}", parts.join(", ")))
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use aquatint_pipeline::GenerateRequest;
 
-use super::{
-    AdapterArgs, GuidanceArgs, HiresArgs, LessWorkArgs, MachineArgs, OutputArgs, PartArgs,
-    PictureArgs, PromptArgs, SamplingArgs,
-};
+use super::{DrawArgs, MachineArgs, OutputArgs, WishArgs};
 
 /// Make pictures of what a prompt says.
 ///
@@ -21,7 +18,9 @@ pub struct GenerateArgs {
 
     /// Make this picture again, with what else is given in place of what it says
     ///
-    /// A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read.
+    /// A PNG, JPEG or WebP file of this program, or of others that `aquatint info` can read. LoRAs and
+    /// embeddings are taken from where they were, or from --lora-dir, or from beside the model or the
+    /// picture.
     #[arg(long, value_name = "PICTURE")]
     pub from: Option<PathBuf>,
 
@@ -37,18 +36,13 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "NAME|N")]
     pub class: Option<String>,
 
-    /// What not to show
-    #[arg(long, value_name = "TEXT", default_value_t = GenerateRequest::default().negative_prompt,
-        hide_default_value = true)]
-    pub negative_prompt: String,
+    /// Another prompt, to which the first one goes
+    #[arg(long, value_name = "TEXT")]
+    pub prompt_to: Option<String>,
 
-    /// Pixels, a multiple of 8 [default: the model's]
-    #[arg(long, value_name = "W")]
-    pub width: Option<usize>,
-
-    /// Pixels, a multiple of 8 [default: the model's]
-    #[arg(long, value_name = "H")]
-    pub height: Option<usize>,
+    /// How far it goes, 0 to 1: see also `aquatint travel`
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub prompt_mix: Option<f64>,
 
     /// How many pictures
     #[arg(short = 'n', long, value_name = "N", default_value_t = GenerateRequest::default().count)]
@@ -62,40 +56,11 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub preview: Option<PathBuf>,
 
-    /// Print one line of JSON instead of the names
-    #[arg(long)]
-    pub json: bool,
-
-    /// Model: a folder in diffusers' layout, or a single file [default: the built-in model]
-    ///
-    /// A file may be safetensors, a PyTorch checkpoint (.ckpt, .pt, .bin; nothing in it is
-    /// executed) or GGUF, in the naming of diffusers or of the original authors.
-    #[arg(short, long, value_name = "FOLDER|FILE", help_heading = "Model")]
-    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub draw: DrawArgs,
 
     #[command(flatten)]
-    pub parts: PartArgs,
-
-    #[command(flatten)]
-    pub adapters: AdapterArgs,
-
-    #[command(flatten)]
-    pub reading: PromptArgs,
-
-    #[command(flatten)]
-    pub sampling: SamplingArgs,
-
-    #[command(flatten)]
-    pub pictures: PictureArgs,
-
-    #[command(flatten)]
-    pub hires: HiresArgs,
-
-    #[command(flatten)]
-    pub guidance: GuidanceArgs,
-
-    #[command(flatten)]
-    pub less_work: LessWorkArgs,
+    pub wish: WishArgs,
 
     #[command(flatten)]
     pub written: OutputArgs,
@@ -109,15 +74,12 @@ impl GenerateArgs {
     pub fn request(&self, seed: u64) -> GenerateRequest {
         let request = GenerateRequest {
             prompt: self.prompt.clone().unwrap_or_default(),
+            prompt_to: self.prompt_to.clone(),
+            prompt_mix: self.prompt_mix.unwrap_or_default(),
             class: self.class.clone(),
-            negative_prompt: self.negative_prompt.clone(),
-            width: self.width,
-            height: self.height,
             count: self.count,
             ..Default::default()
         };
-        let request = self.hires.apply(self.pictures.apply(request));
-        let request = self.guidance.apply(self.reading.apply(request));
-        self.less_work.apply(self.sampling.apply(request, seed))
+        self.wish.apply(self.draw.apply(request, seed))
     }
 }

@@ -1,11 +1,16 @@
-//! How a prompt is followed, beyond a scale.
+//! How a prompt is followed.
 
 use aquatint_pipeline::GenerateRequest;
 
-/// Guidance that changes on the way or is kept in bounds.
+/// How strongly, also where that changes on the way or is kept in bounds.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Guidance")]
 pub struct GuidanceArgs {
+    /// How strongly to follow the prompt; 1 is without guidance and half the work
+    #[arg(long, value_name = "X", default_value_t = GenerateRequest::default().guidance_scale,
+        allow_negative_numbers = true)]
+    pub guidance_scale: f64,
+
     /// Guidance scale that changes from step to step: 7.5..3, cosine:7.5..3, or 2,7,7,4
     ///
     /// Two ends are joined by a straight line or half a cosine, a list by straight lines.
@@ -38,6 +43,7 @@ impl GuidanceArgs {
     /// The request with what is meant by it.
     pub fn apply(&self, request: GenerateRequest) -> GenerateRequest {
         GenerateRequest {
+            guidance_scale: self.guidance_scale,
             guidance_curve: self.guidance_curve.clone(),
             guidance_rescale: self.guidance_rescale,
             dynamic_thresholding: self.dynamic_thresholding,

@@ -3,7 +3,7 @@
 use super::{Dtype, VaeTiling};
 
 /// Threads, numbers and memory.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
     /// Threads to compute with; the picture is the same for any number [default: physical cores]

@@ -1,6 +1,7 @@
 //! The command line as it is typed: one file for each group of options.
 
 mod adapters;
+mod draw;
 mod dtype;
 mod from;
 mod generate;
@@ -13,13 +14,15 @@ mod pictures;
 mod prompt;
 mod sample;
 mod sampling;
+mod travel;
 mod upscale;
 
 use clap::{Parser, Subcommand};
 
 pub use self::adapters::AdapterArgs;
+pub use self::draw::{DrawArgs, WishArgs};
 pub use self::dtype::{Dtype, VaeTiling};
-pub use self::from::{Typed, not_used, repeated};
+pub use self::from::{Repeated, Typed};
 pub use self::generate::GenerateArgs;
 pub use self::guidance::GuidanceArgs;
 pub use self::less_work::LessWorkArgs;
@@ -29,7 +32,8 @@ pub use self::parts::PartArgs;
 pub use self::pictures::{HiresArgs, PictureArgs};
 pub use self::prompt::PromptArgs;
 pub use self::sample::SampleArgs;
-pub use self::sampling::SamplingArgs;
+pub use self::sampling::{SamplingArgs, VariationArgs};
+pub use self::travel::TravelArgs;
 pub use self::upscale::UpscaleArgs;
 
 /// Text to pictures by latent diffusion.
@@ -51,5 +55,6 @@ pub enum Command {
     Samplers(crate::samplers::SamplersArgs),
     /// Train one part of a model
     Train(crate::train::TrainArgs),
+    Travel(Box<TravelArgs>),
     Upscale(Box<UpscaleArgs>),
 }

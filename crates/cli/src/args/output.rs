@@ -12,11 +12,12 @@ use crate::show::Way;
 pub struct OutputArgs {
     /// Format of the pictures: png, jpeg or webp [default: what the name ends in, or png]
     ///
-    /// WebP is written without loss, as PNG is. All of them say how the picture was made.
+    /// JPEG is the one with loss: WebP is written without, as PNG is, since an encoder with loss would
+    /// take longer to build than all other formats. All of them say how the picture was made.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<PictureFormat>,
 
-    /// Quality of a JPEG, 1 to 100
+    /// Quality of a JPEG, 1 to 100; the others are without loss
     #[arg(long, value_name = "N", default_value_t = Encoding::default().quality,
         value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: u8,

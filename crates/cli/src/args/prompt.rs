@@ -1,7 +1,5 @@
 //! How a prompt is read.
 
-use std::path::PathBuf;
-
 use aquatint_pipeline::{GenerateRequest, PromptWeights};
 
 /// How the prompt and the negative prompt are read.
@@ -13,6 +11,11 @@ use aquatint_pipeline::{GenerateRequest, PromptWeights};
     reason = "the brackets of prompts, in a help text"
 )]
 pub struct PromptArgs {
+    /// What not to show
+    #[arg(long, value_name = "TEXT", default_value_t = GenerateRequest::default().negative_prompt,
+        hide_default_value = true)]
+    pub negative_prompt: String,
+
     /// How words weigh: web-ui, no-norm, comfyui, or literal for none
     ///
     /// (word) weighs 1.1, ((word)) 1.21, (word:1.5) 1.5, [word] 1/1.1; \( is a bracket. BREAK begins
@@ -27,16 +30,13 @@ pub struct PromptArgs {
     /// Listen to the N-th layer of the text encoder from the end; 1 is the last [default: the model's]
     #[arg(long, value_name = "N")]
     pub clip_skip: Option<usize>,
-
-    /// Textual-inversion embedding, whose word is its file's name; may be given again
-    #[arg(long, value_name = "FILE")]
-    pub embedding: Vec<PathBuf>,
 }
 
 impl PromptArgs {
     /// The request with what is meant by it.
     pub fn apply(&self, request: GenerateRequest) -> GenerateRequest {
-        let (prompt_weights, clip_skip) = (self.prompt_weights, self.clip_skip);
-        GenerateRequest { prompt_weights, clip_skip, ..request }
+        let &Self { prompt_weights, clip_skip, .. } = self;
+        let negative_prompt = self.negative_prompt.clone();
+        GenerateRequest { negative_prompt, prompt_weights, clip_skip, ..request }
     }
 }

@@ -3,7 +3,7 @@
 use aquatint_diffusion::{NoiseRule, SAMPLERS, SPACINGS};
 use aquatint_pipeline::GenerateRequest;
 
-/// How pictures come out of noise.
+/// How pictures come out of noise, whatever they show.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
@@ -12,26 +12,6 @@ pub struct SamplingArgs {
     /// torch-cpu uses its low 32 bits, as PyTorch does, torch-cuda all 64; numpy takes 32.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-
-    /// Another seed, towards which the first noise is turned; the next picture has the next
-    ///
-    /// All pictures have the same --seed then. The web UI calls this a variation seed.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub subseed: u64,
-
-    /// How far it is turned, 0 to 1 [default: 0]
-    #[arg(
-        long,
-        value_name = "X",
-        default_value_t = 0.0,
-        hide_default_value = true,
-        allow_negative_numbers = true
-    )]
-    pub subseed_strength: f64,
-
-    /// How much higher the seed is for noise on the way (ENSD); 0 goes on with the first noise's
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub eta_noise_seed_delta: u64,
 
     /// Whose random numbers the seed stands for
     #[arg(long, value_name = "NAME", default_value_t = GenerateRequest::default().rng,
@@ -51,11 +31,6 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "NAME", help = schedule_help())]
     pub schedule: Option<String>,
 
-    /// How strongly to follow the prompt; 1 is without guidance and half the work
-    #[arg(long, value_name = "X", default_value_t = GenerateRequest::default().guidance_scale,
-        allow_negative_numbers = true)]
-    pub guidance_scale: f64,
-
     /// How much noise is renewed on the way, 0 to 1 [default: the sampler's]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub eta: Option<f64>,
@@ -66,17 +41,46 @@ impl SamplingArgs {
     pub fn apply(&self, request: GenerateRequest, seed: u64) -> GenerateRequest {
         GenerateRequest {
             seed,
-            subseed: self.subseed,
-            subseed_strength: self.subseed_strength,
-            eta_noise_seed_delta: self.eta_noise_seed_delta,
             rng: self.rng.clone(),
             steps: self.steps,
             sampler: self.sampler.clone(),
             schedule: self.schedule.clone(),
-            guidance_scale: self.guidance_scale,
             eta: self.eta,
             ..request
         }
+    }
+}
+
+/// Noise between that of seeds.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sampling")]
+pub struct VariationArgs {
+    /// Another seed, towards which the first noise is turned; the next picture has the next
+    ///
+    /// All pictures have the same --seed then. The web UI calls this a variation seed.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub subseed: u64,
+
+    /// How far it is turned, 0 to 1 [default: 0]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    pub subseed_strength: f64,
+
+    /// How much higher the seed is for noise on the way (ENSD); 0 goes on with the first noise's
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub eta_noise_seed_delta: u64,
+}
+
+impl VariationArgs {
+    /// The request with what is meant by it.
+    pub fn apply(&self, request: GenerateRequest) -> GenerateRequest {
+        let &Self { subseed, subseed_strength, eta_noise_seed_delta } = self;
+        GenerateRequest { subseed, subseed_strength, eta_noise_seed_delta, ..request }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Where samplers get their noise from.
 
+mod first;
 mod rule;
 mod variation;
 
 use aquatint_tensor::rng::{SeedTooLarge, Stream};
 use aquatint_tensor::{Rng, RngKind, Tensor};
 
+pub use self::first::Start;
 pub use self::rule::{NoiseRule, UnknownRng};
 pub use self::variation::Variation;
 use self::variation::slerp;

@@ -11,8 +11,13 @@ use crate::names::{nearest, plain};
 /// in which those that samplers add on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoiseRule {
-    /// One stream for all of it: diffusers, the web UI, DiffusionBee.
+    /// One stream for all of it: diffusers, DiffusionBee.
     One(RngKind),
+    /// The web UI's: the same numbers on a GPU, of which k-diffusion's samplers begin with less; see
+    /// [`NoiseRule::first_scale`].
+    WebUi,
+    /// The same with the numbers of the CPU.
+    WebUiCpu,
     /// The first noise on the CPU, as everywhere in ComfyUI, and the others from a stream that
     /// begins with the seed again on the GPU.
     ComfyUi,
@@ -23,10 +28,12 @@ pub enum NoiseRule {
 
 impl NoiseRule {
     /// Every rule; the default is the first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::One(RngKind::TorchCpu),
         Self::One(RngKind::TorchCuda),
         Self::One(RngKind::Numpy),
+        Self::WebUi,
+        Self::WebUiCpu,
         Self::ComfyUi,
         Self::ComfyUiCpu,
     ];
@@ -35,6 +42,8 @@ impl NoiseRule {
     pub const fn name(self) -> &'static str {
         match self {
             Self::One(kind) => kind.name(),
+            Self::WebUi => "web-ui",
+            Self::WebUiCpu => "web-ui-cpu",
             Self::ComfyUi => "comfyui",
             Self::ComfyUiCpu => "comfyui-cpu",
         }
@@ -43,8 +52,9 @@ impl NoiseRule {
     /// What it is called elsewhere: the values of the web UI's "Random number generator source".
     pub const fn aliases(self) -> &'static [&'static str] {
         match self {
-            Self::One(RngKind::TorchCpu) => &["CPU"],
-            Self::One(RngKind::TorchCuda) => &["GPU", "NV", "cuda"],
+            Self::One(RngKind::TorchCuda) => &["cuda"],
+            Self::WebUi => &["GPU", "NV", "A1111"],
+            Self::WebUiCpu => &["CPU"],
             _ => &[],
         }
     }
@@ -52,9 +62,11 @@ impl NoiseRule {
     /// Who makes noise like this, for a help text.
     pub const fn used_by(self) -> &'static str {
         match self {
-            Self::One(RngKind::TorchCpu) => "diffusers on a CPU, web UI's CPU",
-            Self::One(RngKind::TorchCuda) => "diffusers on a GPU, web UI's GPU and NV",
+            Self::One(RngKind::TorchCpu) => "diffusers on a CPU",
+            Self::One(RngKind::TorchCuda) => "diffusers on a GPU",
             Self::One(RngKind::Numpy) => "DiffusionBee",
+            Self::WebUi => "web UI's GPU and NV",
+            Self::WebUiCpu => "web UI's CPU",
             Self::ComfyUi => "ComfyUI on a GPU",
             Self::ComfyUiCpu => "ComfyUI without one",
         }
@@ -64,7 +76,8 @@ impl NoiseRule {
     pub const fn first(self) -> RngKind {
         match self {
             Self::One(kind) => kind,
-            Self::ComfyUi | Self::ComfyUiCpu => RngKind::TorchCpu,
+            Self::WebUi => RngKind::TorchCuda,
+            Self::WebUiCpu | Self::ComfyUi | Self::ComfyUiCpu => RngKind::TorchCpu,
         }
     }
 
@@ -84,9 +97,9 @@ impl NoiseRule {
         seed_delta: u64,
     ) -> Result<Option<Stream>, SeedTooLarge> {
         let begins_at = match (self, seed_delta) {
-            (Self::One(_), 0) => return Ok(None),
-            (Self::One(_) | Self::ComfyUi, _) => seed.wrapping_add(seed_delta),
+            (Self::One(_) | Self::WebUi | Self::WebUiCpu, 0) => return Ok(None),
             (Self::ComfyUiCpu, _) => seed.wrapping_add(seed_delta).wrapping_add(1),
+            _ => seed.wrapping_add(seed_delta),
         };
         Stream::new(self.later(), begins_at).map(Some)
     }
@@ -167,7 +180,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no random numbers are called `torch-gpu`; nearest is `torch-cpu` of \
-             torch-cpu, torch-cuda, numpy, comfyui, comfyui-cpu"
+             torch-cpu, torch-cuda, numpy, web-ui, web-ui-cpu, comfyui, comfyui-cpu"
         );
     }
 }

@@ -70,6 +70,18 @@ pub struct Run<'a> {
     pub watch: &'a mut dyn Watch,
 }
 
+/// In which programs a sampler's latents are x = x0 + σ ε, so that they begin with noise of σ, and
+/// not √ᾱ x, which begins with noise of 1. It matters to [`crate::NoiseRule::first_scale`] only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unscaled {
+    /// In none.
+    Nowhere,
+    /// In the web UI.
+    WebUi,
+    /// In the web UI and in diffusers.
+    Everywhere,
+}
+
 /// A sampler and what there is to say about it.
 pub struct SamplerInfo {
     /// Its name here.
@@ -96,6 +108,8 @@ pub struct SamplerInfo {
     /// Where its runs over timesteps end in diffusers; `None` where the model's `set_alpha_to_one`
     /// is asked.
     pub final_sigma: Option<FinalSigma>,
+    /// Where its latents are x, as in k-diffusion, and not √ᾱ x.
+    pub unscaled: Unscaled,
     /// Where it was published.
     pub paper: &'static str,
     /// What it is, for a help text.

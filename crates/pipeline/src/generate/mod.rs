@@ -1,10 +1,12 @@
 //! The whole way from a request to pictures, whoever holds the model's parts.
 
+mod batches;
 mod canvas;
 mod enlarge;
 mod fill;
 mod given;
 mod heard;
+mod job;
 mod pass;
 mod small;
 
@@ -14,14 +16,17 @@ use aquatint_diffusion::{Run, Watch};
 use aquatint_models::Tiling;
 use aquatint_tensor::{Cancelled, Tensor, cancellable, release_idle_memory};
 
+pub use self::batches::batches;
+pub(crate) use self::batches::decode_by;
+use self::batches::finite;
 use self::canvas::Canvas;
 use self::given::Given;
+use self::job::Job;
 pub(crate) use self::pass::Pass;
 use self::small::Small;
-use crate::latents::repeated;
-use crate::model::{Autoencoder, Network, Told};
-use crate::request::{HiresUpscaler, PictureSeed, Plan};
-use crate::{GenerateRequest, Inputs, Model, ModelError, Outline, Picture, RequestError, resize};
+use crate::model::Told;
+use crate::request::PictureSeed;
+use crate::{GenerateRequest, Inputs, Model, ModelError, Picture, RequestError};
 
 /// Why there are no pictures.
 #[derive(Debug, thiserror::Error)]
@@ -188,159 +193,4 @@ fn all_batches(
         decoder = Some(vae);
     }
     Ok(())
-}
-
-/// One request to one model.
-struct Job<'a> {
-    model: &'a dyn Model,
-    outline: &'a Outline,
-    request: &'a GenerateRequest,
-    plan: Plan,
-    told: Told,
-    given: Option<Given>,
-    small: Option<Small>,
-    pure: bool,
-    settings: Settings<'a>,
-}
-
-impl<'a> Job<'a> {
-    /// The latents of one batch, `[N, h, w, C]`. There is a network if there are steps.
-    fn latents(
-        &self,
-        network: Option<&Network<'_>>,
-        decoder: &mut Option<Autoencoder<'a>>,
-        seeds: &[PictureSeed],
-        watch: &mut dyn Watch,
-    ) -> Result<Tensor, GenerateError> {
-        let Self { plan, request, given, .. } = self;
-        let given = given.as_ref();
-        let init = given.and_then(|given| given.init.as_ref());
-        if plan.skipped == request.steps
-            && let Some(init) = init
-        {
-            return Ok(repeated(&init.mean, seeds.len()));
-        }
-        let Some(network) = network else { unreachable!("steps without a network") };
-        let mut noise = request.noise(seeds)?;
-        // In diffusers' order, because each draw goes on where the one before ended.
-        let x0 = init.map(|init| init.draw(&mut noise, seeds.len()));
-        let small = self.small.as_ref().map(|small| small.beside(&mut noise, seeds.len()));
-        let eps = noise.randn(&self.shape(plan.base));
-        let beside = given.and_then(|given| given.beside(&mut noise, seeds.len())).or(small);
-        let mask = given.and_then(|given| given.mask.as_ref());
-        let mask = mask.map(|mask| repeated(mask, seeds.len()));
-        let pass = Pass {
-            outline: self.outline,
-            sampler: self.settings.sampler,
-            network,
-            told: &self.told,
-            request,
-            size: plan.base,
-            steps: request.steps,
-            skipped: plan.skipped,
-            x0: x0.as_ref().filter(|_| !self.pure),
-            beside: beside.as_ref(),
-            noise_level: self.small.as_ref().and_then(Small::level),
-            keep: x0.as_ref().zip(mask.as_ref()),
-        };
-        let look = self.settings.look;
-        let latents = pass.run(&eps, &mut noise, watch, look)?;
-        let Some((steps, skipped)) = plan.second else { return Ok(latents) };
-
-        let x0 = &self.enlarged(&latents, decoder, watch)?;
-        if skipped == steps {
-            return Ok(x0.clone());
-        }
-        let mut noise = request.noise(seeds)?;
-        let eps = noise.randn(&self.shape(plan.size));
-        let pass = Pass { size: plan.size, steps, skipped, x0: Some(x0), ..pass };
-        pass.run(&eps, &mut noise, watch, look)
-    }
-
-    /// The first pass in the size of the second.
-    fn enlarged(
-        &self,
-        latents: &Tensor,
-        decoder: &mut Option<Autoencoder<'a>>,
-        watch: &mut dyn Watch,
-    ) -> Result<Tensor, GenerateError> {
-        let (width, height) = self.plan.size;
-        let [h, w, _] = self.shape(self.plan.size);
-        // Only after a request without a second pass there is none.
-        let upscaler = self.request.hires.as_ref().map(|hires| hires.upscaler);
-        match upscaler.unwrap_or_default() {
-            HiresUpscaler::Latent => Ok(enlarge::bilinear(latents, [h, w])),
-            HiresUpscaler::LatentNearest => Ok(enlarge::nearest(latents, [h, w])),
-            HiresUpscaler::Picture => {
-                watch.stage("denoise");
-                let vae = match decoder.take() {
-                    Some(vae) => vae,
-                    None => self.model.decoder()?,
-                };
-                watch.stage("load");
-                let tiling = self.settings.tiling;
-                let pictures = decode_by(latents, |latents| vae.decode(latents, tiling))?;
-                *decoder = Some(vae);
-                watch.stage("decode");
-                let encoder = self.model.encoder()?;
-                watch.stage("load");
-                let large: Vec<Picture> =
-                    pictures.iter().map(|picture| resize(picture, width, height)).collect();
-                let mut latents: Option<Tensor> = None;
-                // One by one, because this is where most of the memory goes.
-                for picture in large {
-                    let image = Picture::to_images(&[picture]);
-                    let next = encoder.encode(&image, tiling).mean;
-                    latents = Some(match latents {
-                        Some(latents) => Tensor::cat_rows([&latents, &next]),
-                        None => next,
-                    });
-                }
-                watch.stage("encode");
-                let Some(latents) = latents else { unreachable!("a batch of nothing") };
-                finite(&latents).map(|()| latents)
-            }
-        }
-    }
-
-    /// Rows, columns and channels of the latents of a picture.
-    fn shape(&self, (width, height): (usize, usize)) -> [usize; 3] {
-        let factor = self.outline.downsampling_factor;
-        [height / factor, width / factor, self.outline.latent_channels]
-    }
-}
-
-/// The seeds in groups of pictures that are made together: as many as the machine is busy with and
-/// the memory bears, which depends on nothing but their size.
-pub fn batches<S: Clone>(
-    outline: &Outline,
-    width: usize,
-    height: usize,
-    seeds: &[S],
-) -> Vec<Vec<S>> {
-    /// Latent pixels of one batch: one picture of 512×512, or 16 of 128×128.
-    const PIXELS: usize = 64 * 64;
-    let factor = outline.downsampling_factor;
-    let each = (width / factor * (height / factor)).max(1);
-    seeds.chunks((PIXELS / each).max(1)).map(<[S]>::to_vec).collect()
-}
-
-/// Latents to pictures, one by one, because this is where most of the memory goes.
-pub(crate) fn decode_by(
-    latents: &Tensor,
-    decode: impl Fn(&Tensor) -> Tensor,
-) -> Result<Vec<Picture>, GenerateError> {
-    let mut pictures = Vec::with_capacity(latents.dim(0));
-    for n in 0..latents.dim(0) {
-        let latents = latents.narrow_rows(n, 1);
-        finite(&latents)?;
-        let image = decode(&latents);
-        finite(&image)?;
-        pictures.extend(Picture::from_images(&image));
-    }
-    Ok(pictures)
-}
-
-fn finite(x: &Tensor) -> Result<(), GenerateError> {
-    if x.finite() { Ok(()) } else { Err(GenerateError::NotFinite) }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use aquatint_diffusion::{
     Blend, Condition, Denoiser, Guidance, GuidanceInterval, ModelDenoiser, MoreGuidance, Noise,
-    Run, Step, Thresholded, Watch,
+    NoiseRule, Run, Start, Step, Thresholded, Watch,
 };
 use aquatint_models::unet::Shortcuts;
 use aquatint_tensor::Tensor;
@@ -14,7 +14,10 @@ use super::heard::{Heard, Hearing};
 use super::{CustomSampler, GenerateError};
 use crate::model::{Network, Told};
 use crate::step_cache::StepCache;
-use crate::{GenerateRequest, Outline};
+use crate::{GenerateRequest, Outline, RequestError};
+
+/// diffusers' names of spacings that say which timesteps are visited, whatever is done to them then.
+const TIMESTEP_SPACINGS: [&str; 3] = ["leading", "trailing", "linspace"];
 
 /// All that says which pictures become of some noise.
 pub(crate) struct Pass<'a> {
@@ -105,10 +108,18 @@ impl Pass<'_> {
         let run = Run { denoiser, sigmas, eta: request.eta, noise, watch: &mut watch };
         let scale = |sigma: f64| (sigma * sigma + 1.0).sqrt();
         let (first, last) = (sigmas[0], sigmas[sigmas.len() - 1]);
-        // Networks see √ᾱ x: from nothing but noise, it is this that is of the noise.
         let x = match self.x0 {
             Some(x0) => x0.add(&eps.scale(first as f32)),
-            None => eps.scale(scale(first) as f32),
+            None => {
+                let timestep_spacing = spacing
+                    .and_then(|spacing| spacing.diffusers)
+                    .filter(|name| TIMESTEP_SPACINGS.contains(name))
+                    .unwrap_or(&scheduler.timestep_spacing);
+                let sigma_max = schedule.sigma(schedule.len() - 1);
+                let start = Start { sigma: first, sigma_max, timestep_spacing };
+                let rule = NoiseRule::find(&request.rng).map_err(RequestError::from)?;
+                eps.scale(rule.first_scale(sampler, start) as f32)
+            }
         };
         let mut latents = sample(x, run).scale((1.0 / scale(last)) as f32);
         if let Some(blend) = &blend {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use aquatint_checkpoint::nearest;
 
 /// How such files end, the better ones first.
-const ENDINGS: [&str; 5] = ["safetensors", "gguf", "pt", "ckpt", "bin"];
+pub(crate) const ENDINGS: [&str; 5] = ["safetensors", "gguf", "pt", "ckpt", "bin"];
 
 /// There is no such file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,10 +8,9 @@
 mod adapters;
 mod find;
 mod spec;
-mod tell;
 
 pub use adapters::LoraUse;
 pub(crate) use adapters::{Adapters, Filled, parameters};
+pub(crate) use find::ENDINGS;
 pub use find::{LoraNotFound, find};
 pub use spec::{LoraMode, LoraSpec};
-pub use tell::tell;

@@ -36,6 +36,8 @@ pub(super) const FIELDS: &[Field] = &[
     plain("Mask blur", &["mask_blur"]),
     plain("Clip skip", &["clip_skip"]),
     plain("ENSD", &["eta_noise_seed_delta"]),
+    plain("Prompt to", &["prompt_to"]),
+    plain("Prompt mix", &["prompt_mix"]),
     plain("Prompt weights", &["prompt_weights"]),
     Field { write: never, read: emphasis_back, ..plain("Emphasis", &["prompt_weights"]) },
     plain("Class", &["class"]),
@@ -59,7 +61,11 @@ pub(super) const FIELDS: &[Field] = &[
     plain("Fit", &["fit"]),
     plain("Extend", &["extend"]),
     Field { write: rng, read: rng_back, ..plain("RNG", &["rng"]) },
+    Field { write: rule, read: rng_back, ..plain(NOISE_RULE, &["rng"]) },
 ];
+
+/// Says whose rule goes with the numbers that `RNG` names, where they are not PyTorch's own.
+pub(super) const NOISE_RULE: &str = "Noise rule";
 
 /// Names under which others tell the same.
 pub(super) const ALIASES: &[(&str, &str)] = &[
@@ -180,20 +186,31 @@ fn interval_back(field: &Field, value: &str, keys: &mut Keys) -> Option<()> {
 fn rng(_: &Field, request: &Keys, _: &Keys) -> Option<String> {
     let name = request["rng"].as_str()?;
     Some(match NoiseRule::find(name) {
-        Ok(NoiseRule::One(RngKind::TorchCpu)) => "CPU".into(),
-        Ok(NoiseRule::One(RngKind::TorchCuda)) => "NV".into(),
+        Ok(NoiseRule::One(RngKind::TorchCpu) | NoiseRule::WebUiCpu) => "CPU".into(),
+        Ok(NoiseRule::One(RngKind::TorchCuda) | NoiseRule::WebUi) => "NV".into(),
         _ => name.into(),
     })
 }
 
+/// The web UI's rules. Its own pictures need not say so, and ours mean PyTorch's where nothing is
+/// said: see [`of_pytorch`].
+fn rule(_: &Field, request: &Keys, _: &Keys) -> Option<String> {
+    let rule = NoiseRule::find(request["rng"].as_str()?).ok()?;
+    matches!(rule, NoiseRule::WebUi | NoiseRule::WebUiCpu).then(|| rule.name().into())
+}
+
 fn rng_back(_: &Field, value: &str, keys: &mut Keys) -> Option<()> {
-    let name = match value {
-        "CPU" => RngKind::TorchCpu.name(),
-        "NV" | "GPU" => RngKind::TorchCuda.name(),
-        name => NoiseRule::find(name).ok()?.name(),
-    };
+    let name = NoiseRule::find(value).ok()?.name();
     keys.insert("rng".into(), name.into());
     Some(())
+}
+
+/// Takes the numbers that the web UI names for PyTorch's own, as our line means it.
+pub(super) fn of_pytorch(keys: &mut Keys) {
+    let rule = keys.get("rng").and_then(Value::as_str).and_then(|name| NoiseRule::find(name).ok());
+    if let Some(rule @ (NoiseRule::WebUi | NoiseRule::WebUiCpu)) = rule {
+        keys.insert("rng".into(), rule.first().name().into());
+    }
 }
 
 /// In the web UI these are several names; see [`super::web_ui`], which puts them together.

@@ -48,7 +48,8 @@ pub(super) fn novel_ai(software: &str, prompt: Option<&str>, comment: &str) -> O
         ("width", "width"),
         ("height", "height"),
     ];
-    read(Made::by(software), &json, &names, "sampler", "torch-cuda")
+    // It is k-diffusion on a GPU, as the web UI is.
+    read(Made::by(software), &json, &names, "sampler", "web-ui")
 }
 
 fn read(

@@ -1,11 +1,12 @@
 //! The text of Stable Diffusion web UI, which most programs write and read: the prompt, the
 //! negative prompt, and a line of names and values.
 
+use aquatint_diffusion::NoiseRule;
 use serde_json::{Value, json};
 
 use super::Origin;
 use super::description::Made;
-use super::fields::{ALIASES, FIELDS, Keys};
+use super::fields::{ALIASES, FIELDS, Keys, NOISE_RULE, of_pytorch};
 use crate::GenerateRequest;
 
 /// The longest value that is looked at: names of samplers and numbers are shorter.
@@ -78,7 +79,8 @@ pub(super) fn read(text: &str) -> Made {
     let mut request = Keys::new();
     request.insert("prompt".into(), prompt.trim().into());
     request.insert("negative_prompt".into(), negative.trim().into());
-    let (mut made, mut ours) = (Made::by("Stable Diffusion web UI"), false);
+    let mut made = Made::by("Stable Diffusion web UI");
+    let (mut ours, mut ruled, mut stronger) = (false, false, false);
     let mut second_pass = Keys::new();
     for (name, value) in values(line) {
         let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
@@ -97,9 +99,15 @@ pub(super) fn read(text: &str) -> Made {
                 };
                 true
             }
+            // First noise as where √ᾱ x begins with it.
+            "SGM noise multiplier" => {
+                stronger = value == "True";
+                true
+            }
             _ if value.len() > LONGEST => false,
             _ if name.starts_with("Hires ") => read_hires(name, &value, &mut second_pass).is_some(),
             _ => {
+                ruled |= name == NOISE_RULE;
                 let field = FIELDS.iter().find(|field| field.name == name);
                 let known = field.and_then(|field| (field.read)(field, &value, &mut request));
                 known.is_some()
@@ -116,7 +124,10 @@ pub(super) fn read(text: &str) -> Made {
         request.insert("hires".into(), second_pass.into());
     }
     if !ours && !line.is_empty() {
-        request.entry("rng").or_insert("torch-cuda".into());
+        request.entry("rng").or_insert(NoiseRule::WebUi.name().into());
+    }
+    if stronger || (ours && !ruled) {
+        of_pytorch(&mut request);
     }
     made.take(request);
     made
@@ -198,7 +209,7 @@ mod tests {
         assert_eq!((request.steps, request.guidance_scale, request.seed), (20, 7.0, 3_123_456_789));
         assert_eq!((&*request.sampler, request.schedule.as_deref()), ("dpmpp_2m", Some("karras")));
         assert_eq!((request.width, request.height), (Some(512), Some(768)));
-        assert_eq!(request.rng, "torch-cuda", "the web UI's habit");
+        assert_eq!(request.rng, "web-ui", "the web UI's habit");
         assert_eq!(made.by, "Stable Diffusion web UI v1.10.1");
         assert_eq!(made.model.as_deref(), Some("v1-5"));
         let rest: Vec<_> = made.rest.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
@@ -210,10 +221,12 @@ mod tests {
         let (old, _) =
             request("x\nSteps: 9, Sampler: DPM++ SDE Karras, Seed: 1, Size: 64x64, RNG: CPU");
         assert_eq!((&*old.sampler, old.schedule.as_deref()), ("dpmpp_sde", Some("karras")));
-        assert_eq!((&*old.rng, old.negative_prompt.as_str()), ("torch-cpu", ""));
+        assert_eq!((&*old.rng, old.negative_prompt.as_str()), ("web-ui-cpu", ""));
         let (bare, made) = request("nothing but: a prompt, really: two");
         assert_eq!(bare.prompt, "nothing but: a prompt, really: two");
         assert_eq!((bare.rng, made.rest.len()), (GenerateRequest::default().rng, 0));
+        let (strong, _) = request("x\nSteps: 9, RNG: CPU, Seed: 1, SGM noise multiplier: True");
+        assert_eq!(strong.rng, "torch-cpu");
         let (odd, made) = request("x\nSteps: many, Sampler: Euler z, Seed: -1, CFG scale: 3");
         assert_eq!((odd.steps, odd.guidance_scale), (50, 3.0));
         assert_eq!(made.rest.len(), 3, "{made:?}");
@@ -225,6 +238,8 @@ mod tests {
     fn what_we_write_comes_back() {
         let request = GenerateRequest {
             prompt: "a cat\nwith: a line, and \"quotes\"".into(),
+            prompt_to: Some("a dog,\nwith: \"others\"".into()),
+            prompt_mix: 0.1 + 0.2,
             negative_prompt: "a dog".into(),
             seed: u64::MAX,
             rng: "numpy".into(),
@@ -244,6 +259,17 @@ mod tests {
         assert_eq!(made.rest, [], "{text}");
         assert_eq!(made.model.as_deref(), Some("a, strange: one"));
         assert_eq!(made.request_over(&GenerateRequest::default()), Ok(request), "{text}");
+    }
+
+    #[test]
+    fn whose_numbers_they_are() {
+        let origin = Origin { model: "m", version: "1", dtype: "f32" };
+        for rule in NoiseRule::ALL {
+            let request = GenerateRequest { rng: rule.name().into(), ..Default::default() };
+            let text = write(&request, &origin);
+            let read = read(&text).request_over(&GenerateRequest::default());
+            assert_eq!(read.map(|read| read.rng), Ok(rule.name().into()), "{text}");
+        }
     }
 
     /// A field that is not in the list would be lost.

@@ -10,10 +10,12 @@ mod contexts;
 mod embeds;
 mod emphasis;
 mod loras;
+mod mix;
 mod parts;
 mod reader;
 mod style;
 mod weights;
+mod wish;
 
 use aquatint_models::unet::UNetConditions;
 use aquatint_tensor::Tensor;
@@ -39,7 +41,10 @@ pub fn encode(components: &Components, text: &str) -> Encoded {
 pub(crate) fn count_parts(request: &GenerateRequest) -> usize {
     match request.prompt_weights {
         PromptWeights::Literal => 1,
-        _ => parts::parts(&request.prompt).len(),
+        _ => {
+            let to = request.prompt_to.as_ref().map_or(0, |to| parts::parts(to).len());
+            parts::parts(&request.prompt).len().max(to)
+        }
     }
 }
 

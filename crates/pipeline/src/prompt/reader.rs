@@ -2,17 +2,15 @@
 
 use std::cell::OnceCell;
 
-use aquatint_diffusion::Condition;
 use aquatint_models::ClipTextModel;
 use aquatint_tensor::Tensor;
 
-use super::changes::{Stage, stages};
+use super::PromptWeights;
 use super::chunks::{Chunk, Chunks};
-use super::embeds::{Change, Encoded, PromptEmbeds};
+use super::embeds::{Encoded, PromptEmbeds};
 use super::emphasis::weighted;
-use super::parts::{Part, parts};
 use super::weights::{Piece, parse_weights};
-use super::{PromptWeights, take_loras};
+use super::wish::Wish;
 use crate::components::SecondEncoder;
 use crate::text_encoder::TextEncoder;
 use crate::{Components, GenerateRequest, Tokenizer};
@@ -47,42 +45,18 @@ impl<'a> Reader<'a> {
     /// All texts of a request, in contexts of one length.
     pub(crate) fn request(&self, request: &GenerateRequest) -> PromptEmbeds {
         let how = How { style: request.prompt_weights, clip_skip: request.clip_skip };
-        let prompts = match how.style {
-            PromptWeights::Literal => vec![Part { text: request.prompt.clone(), weight: 1.0 }],
-            _ => parts(&take_loras(&request.prompt).0),
-        };
-        let mut wanted = Wanted { texts: Vec::new(), uses: Vec::new() };
-        for (i, part) in prompts.iter().enumerate() {
-            let condition = if i == 0 { Condition::Prompt } else { Condition::Part(i) };
-            wanted.add(condition, &part.text, how.style, request.steps);
-        }
-        let negative = match how.style {
-            PromptWeights::Literal => request.negative_prompt.clone(),
-            _ => take_loras(&request.negative_prompt).0,
-        };
-        let unsaid = negative.is_empty() && self.zeros_for_empty_prompt;
-        if !unsaid {
-            wanted.add(Condition::NegativePrompt, &negative, how.style, request.steps);
-        }
-
+        let mut texts = Vec::new();
+        let mut wish =
+            |prompt: &str| Wish::new(prompt, request, self.zeros_for_empty_prompt, &mut texts);
+        let (prompt, to) = (wish(&request.prompt), request.prompt_to.as_deref().map(wish));
         let (mut encoded, cuts): (Vec<Encoded>, Vec<usize>) =
-            wanted.texts.iter().map(|text| self.text(text, how)).unzip();
+            texts.iter().map(|text| self.text(text, how)).unzip();
         self.even_out(&mut encoded, how);
-        let zeros = encoded[0].zeros();
-        let mut embeds = PromptEmbeds::new(encoded[0].clone(), zeros);
-        for &Use { condition, after, text } in &wanted.uses {
-            let said = encoded[text].clone();
-            match (after, condition) {
-                (Some(after), _) => embeds.changes.push(Change { condition, after, encoded: said }),
-                (None, Condition::Prompt) => embeds.prompt = said,
-                (None, Condition::NegativePrompt) => embeds.negative = said,
-                (None, Condition::Part(_)) => embeds.parts.push(said),
-            }
-            let of = usize::from(condition == Condition::NegativePrompt);
-            embeds.cut[of] = embeds.cut[of].max(cuts[text]);
+        let told = prompt.told(&encoded, &cuts);
+        match to {
+            Some(to) => told.mixed(&to.told(&encoded, &cuts), request.prompt_mix),
+            None => told,
         }
-        embeds.weights = prompts.iter().map(|part| part.weight).collect();
-        embeds
     }
 
     /// One text, every character as it stands.
@@ -132,38 +106,6 @@ impl<'a> Reader<'a> {
         let (context, _) = told(self.tokenizer, &chunks, how.style, &first);
         let (other, pooled) = told(tokenizer, &others, how.style, &second);
         (Encoded { context: Tensor::cat([&context, &other]), pooled }, cut)
-    }
-}
-
-/// Which texts are to be read, each once, and what for.
-struct Wanted {
-    texts: Vec<String>,
-    uses: Vec<Use>,
-}
-
-/// What one text is for: a condition, at first or after a step.
-struct Use {
-    condition: Condition,
-    after: Option<usize>,
-    text: usize,
-}
-
-impl Wanted {
-    fn add(&mut self, condition: Condition, text: &str, style: PromptWeights, steps: usize) {
-        let stages = match style {
-            PromptWeights::Literal => vec![Stage { last_step: steps, text: text.to_owned() }],
-            _ => stages(text, steps),
-        };
-        let mut after = None;
-        for Stage { last_step, text } in stages {
-            let known = self.texts.iter().position(|known| *known == text);
-            let at = known.unwrap_or_else(|| {
-                self.texts.push(text);
-                self.texts.len() - 1
-            });
-            self.uses.push(Use { condition, after, text: at });
-            after = Some(last_step);
-        }
     }
 }
 

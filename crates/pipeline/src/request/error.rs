@@ -5,7 +5,9 @@ use aquatint_diffusion::samplers::UnknownSampler;
 use aquatint_diffusion::spacing::UnknownSpacing;
 use aquatint_tensor::rng::SeedTooLarge;
 
-use super::{Extend, MAX_BLUR, MAX_COUNT, MAX_PARTS, MAX_PIXELS, MAX_PROMPT, MAX_STEPS, SIZES};
+use super::{
+    Extend, MAX_BLUR, MAX_COUNT, MAX_FRAMES, MAX_PARTS, MAX_PIXELS, MAX_PROMPT, MAX_STEPS, SIZES,
+};
 
 /// Why a request cannot be fulfilled: one sentence each.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -63,6 +65,31 @@ pub enum RequestError {
     NoSubseedStrength,
     #[error("the prompt is {0} bytes long: at most {MAX_PROMPT} are read")]
     Prompt(usize),
+    #[error("a prompt mix of {0} is not possible: it must be from 0 to 1")]
+    PromptMix(f64),
+    #[error("a prompt to go to does nothing without --prompt-mix, which is from 0 to 1")]
+    NoPromptMix,
+    #[error("a prompt mix does nothing without a prompt to go to: give one with --prompt-to")]
+    NoPromptTo,
+    #[error(
+        "a prompt and the one that it goes to must name the same LoRAs: they change the model for both"
+    )]
+    OtherLoras,
+    #[error(
+        "there is nowhere to go: give another prompt with --to, another seed with --to-seed, or both"
+    )]
+    NowhereToGo,
+    #[error(
+        "{prompts} prompts and {seeds} seeds to go to do not go together: give as many of one as of the \
+         other, or none"
+    )]
+    Waypoints { prompts: usize, seeds: usize },
+    #[error(
+        "{frames} pictures are not possible: with {to} places to go to, it must be {least} to {MAX_FRAMES}"
+    )]
+    Frames { frames: usize, to: usize, least: usize },
+    #[error("{0} is what each picture of a journey has of its own: leave it out")]
+    OnTheWay(&'static str),
     #[error("a strength of {0} is not possible: it must be from 0 to 1")]
     Strength(f64),
     #[error(

@@ -7,6 +7,7 @@ mod plan;
 mod task;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod validate;
 
 use aquatint_diffusion::{
@@ -20,6 +21,7 @@ pub use self::error::RequestError;
 pub use self::plan::Plan;
 pub(crate) use self::plan::extended;
 pub use self::task::{Extend, Hires, HiresSize, HiresUpscaler};
+pub use self::travel::{MAX_FRAMES, Travel};
 use crate::{Fit, PromptWeights};
 
 /// Smallest and largest width and height, in pixels.
@@ -63,6 +65,12 @@ pub struct GenerateRequest {
     pub prompt: String,
     /// What not to show.
     pub negative_prompt: String,
+    /// Another prompt, towards which the first one goes; the negative prompt is that of both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_to: Option<String>,
+    /// How far it goes, 0 to 1: what the text encoder says of each is joined by straight lines.
+    #[serde(skip_serializing_if = "is_default")]
+    pub prompt_mix: f64,
     /// Whose rules both are read by.
     pub prompt_weights: PromptWeights,
     /// Which layer of the text encoder is listened to, counted from the last one, which is 1;
@@ -160,6 +168,8 @@ impl Default for GenerateRequest {
         Self {
             prompt: String::new(),
             negative_prompt: String::new(),
+            prompt_to: None,
+            prompt_mix: 0.0,
             prompt_weights: PromptWeights::default(),
             clip_skip: None,
             seed: 0,

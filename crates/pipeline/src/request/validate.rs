@@ -52,6 +52,7 @@ impl GenerateRequest {
                 return Err(RequestError::RescaleAndThresholding);
             }
         }
+        self.validate_mix()?;
         let parts = prompt::count_parts(self);
         if parts > MAX_PARTS {
             return Err(RequestError::Parts(parts));
@@ -74,8 +75,21 @@ impl GenerateRequest {
             }
         }
         self.validate_task()?;
-        match self.prompt.len().max(self.negative_prompt.len()) {
+        let to = self.prompt_to.as_ref().map_or(0, String::len);
+        match self.prompt.len().max(self.negative_prompt.len()).max(to) {
             length if length > MAX_PROMPT => Err(RequestError::Prompt(length)),
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_mix(&self) -> Result<(), RequestError> {
+        match (&self.prompt_to, self.prompt_mix) {
+            (_, mix) if !(0.0..=1.0).contains(&mix) => Err(RequestError::PromptMix(mix)),
+            (Some(_), 0.0) => Err(RequestError::NoPromptMix),
+            (None, mix) if mix != 0.0 => Err(RequestError::NoPromptTo),
+            (Some(to), _) if prompt::take_loras(to).1 != prompt::take_loras(&self.prompt).1 => {
+                Err(RequestError::OtherLoras)
+            }
             _ => Ok(()),
         }
     }
@@ -146,7 +160,8 @@ impl GenerateRequest {
                 return Err(RequestError::ClipSkipTooMuch(skip, layers));
             }
         }
-        let words = !(self.prompt.is_empty() && self.negative_prompt.is_empty());
+        let words = !(self.prompt.is_empty() && self.negative_prompt.is_empty())
+            || self.prompt_to.is_some();
         match (&model.listens_to, &self.class) {
             (ListensTo::Classes(classes), Some(class)) => drop(classes.find(class)?),
             (ListensTo::Classes(classes), None) => {
