@@ -39,6 +39,16 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "aquatint-eval",
+        &[
+            "aquatint-tensor",
+            "aquatint-nn",
+            "aquatint-models",
+            "aquatint-checkpoint",
+            "aquatint-pipeline",
+        ],
+    ),
+    (
         "aquatint",
         &[
             "aquatint-tensor",
@@ -49,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "aquatint-checkpoint",
             "aquatint-pipeline",
             "aquatint-train",
+            "aquatint-eval",
         ],
     ),
     (

@@ -16,6 +16,7 @@ pub mod family;
 pub mod lora;
 mod manifest;
 pub mod naming;
+pub mod npz;
 mod pickle;
 mod resolve;
 mod save;

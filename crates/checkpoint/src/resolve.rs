@@ -8,10 +8,13 @@ use aquatint_tensor::Tensor;
 use crate::{LoadError, Weights};
 
 /// Endings of names that may be in a file though no model wants them, each with its reason.
-pub const IGNORED: &[(&str, &str)] = &[(
-    "embeddings.position_ids",
-    "0, 1, 2, … as a buffer, which transformers saved before version 4.31",
-)];
+pub const IGNORED: &[(&str, &str)] = &[
+    (
+        "embeddings.position_ids",
+        "0, 1, 2, … as a buffer, which transformers saved before version 4.31",
+    ),
+    (".num_batches_tracked", "a counter of PyTorch's batch normalization, of no use in inference"),
+];
 
 /// Which tensors of a file are not those that a model wants. Empty if it fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

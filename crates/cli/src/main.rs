@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod embedded;
+mod eval;
 mod failure;
 mod generate;
 mod info;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let typed = Typed::of(&matches);
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let outcome = match args.command {
+        Command::Eval(args) => eval::run(&args),
         Command::Generate(args) => generate::run(*args, &typed),
         Command::Info(args) => info::run(&args),
         Command::Model(args) => model::run(&args),

@@ -35,6 +35,7 @@ pub mod optimizer;
 mod oracle;
 pub mod parallel;
 pub mod peak;
+pub mod pool3;
 pub mod reduce;
 mod scratch;
 pub mod shuffle;

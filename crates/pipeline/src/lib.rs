@@ -81,7 +81,7 @@ pub use outline::{Beside, ListensTo, NoiseLevels, Outline};
 pub use parts::fill;
 pub use picture::{
     Encoding, Fit, Mask, Picture, PictureError, PictureFormat, UnknownFit, UnknownFormat,
-    encode_picture, fit, resize, save_picture,
+    encode_picture, fit, resize, resize_bicubic, save_picture,
 };
 pub use prompt::{
     Change, Encoded, PromptEmbeds, PromptLora, PromptWeights, encode, encode_prompt, take_loras,

@@ -10,7 +10,7 @@ pub(crate) mod webp;
 
 use aquatint_tensor::Tensor;
 
-pub use self::fit::{Fit, UnknownFit, fit, resize};
+pub use self::fit::{Fit, UnknownFit, fit, resize, resize_bicubic};
 pub use self::format::{Encoding, PictureFormat, UnknownFormat, encode_picture, save_picture};
 pub use self::mask::Mask;
 pub use self::open::PictureError;

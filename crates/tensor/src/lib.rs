@@ -17,6 +17,7 @@ mod tensor;
 
 pub use aquatint_kernels::cancel::{CancelToken, Cancelled, cancellable};
 pub use aquatint_kernels::group_norm::GroupMoments;
+pub use aquatint_kernels::pool3::Pool3;
 pub use aquatint_kernels::{Nonlinearity, Numbers, Precision, cpu, optimizer, peak, watch};
 pub use ops::{ChannelOrder, Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Mask};
 pub use pool::{peak as peak_memory, release as release_idle_memory};

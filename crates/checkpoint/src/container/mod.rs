@@ -8,7 +8,7 @@ mod shards;
 mod tfjs;
 mod torch;
 mod views;
-mod zip;
+pub(crate) mod zip;
 
 use std::fmt;
 use std::io;
@@ -107,7 +107,7 @@ impl Problem {
         Err(Self::Damaged(reason.into()))
     }
 
-    fn of(self, file: &str) -> LoadError {
+    pub(crate) fn of(self, file: &str) -> LoadError {
         let file = file.to_owned();
         match self {
             Self::Read(source) => LoadError::Read { file, source },

@@ -1,10 +1,14 @@
-//! As much of the zip format as PyTorch's files need: stored entries, also beyond 4 GiB.
+//! As much of the zip format as PyTorch's and NumPy's files need: entries that are stored, also
+//! beyond 4 GiB, or deflated.
 //!
 //! The archive is read from the directory at its end (APPNOTE.TXT 6.3.10, §4.3). Checksums are not
 //! compared: safetensors has none either, and a model would have to be read twice.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::ops::Range;
+
+use flate2::bufread::DeflateDecoder;
 
 use super::Problem;
 use crate::source::Source;
@@ -15,7 +19,7 @@ const TAIL: usize = 65_535 + 22;
 const ELSEWHERE: u64 = 0xffff_ffff;
 
 /// The entries of an archive by name.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     entries: BTreeMap<String, Stored>,
 }
 
@@ -23,8 +27,16 @@ struct Stored {
     /// Where its local header is.
     header: usize,
     size: usize,
-    compressed: bool,
+    /// Bytes in the file.
+    packed: usize,
+    method: usize,
 }
+
+/// The method of entries that are stored, and of those that are deflated.
+const STORED: usize = 0;
+const DEFLATED: usize = 8;
+/// What deflating saves at most.
+const MOST_RATIO: usize = 1032;
 
 impl Archive {
     /// Reads the directory.
@@ -36,7 +48,7 @@ impl Archive {
         for _ in 0..count {
             let (name, entry, after) = record(rest)
                 .ok_or_else(|| Problem::Damaged("its zip directory is no directory".into()))?;
-            if entry.header.checked_add(entry.size).is_none_or(|end| end > source.len()) {
+            if entry.header.checked_add(entry.packed).is_none_or(|end| end > source.len()) {
                 return Problem::damaged(format!("its entry `{name}` reaches beyond its end"));
             }
             if entries.insert(name.clone(), entry).is_some() {
@@ -55,20 +67,50 @@ impl Archive {
     /// Where the bytes of an entry are. `None` if there is no such entry.
     pub fn find(&self, source: &Source, name: &str) -> Result<Option<Range<usize>>, Problem> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
-        if entry.compressed {
+        if entry.method != STORED || entry.packed != entry.size {
             return Err(Problem::Unusable(format!(
                 "its entry `{name}` is compressed, which PyTorch never does; unpack it and zip it \
                  without compression"
             )));
         }
-        let local = source.read_up_to(entry.header..entry.header + 30 + name.len())?;
+        entry.range(source, name).map(Some)
+    }
+
+    /// The bytes of an entry, unpacked. `None` if there is no such entry.
+    pub fn unpacked(&self, source: &Source, name: &str) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(entry) = self.entries.get(name) else { return Ok(None) };
+        let bytes = source.read(entry.range(source, name)?)?;
+        match entry.method {
+            STORED if entry.packed == entry.size => Ok(Some(bytes.into_owned())),
+            // What claims to be larger than it can be is not even allocated.
+            DEFLATED if entry.size / MOST_RATIO <= entry.packed => {
+                let mut unpacked = Vec::with_capacity(entry.size);
+                let mut decoder = DeflateDecoder::new(&*bytes).take(entry.size as u64 + 1);
+                match decoder.read_to_end(&mut unpacked) {
+                    Ok(len) if len == entry.size => Ok(Some(unpacked)),
+                    _ => Problem::damaged(format!("its entry `{name}` cannot be unpacked")),
+                }
+            }
+            DEFLATED | STORED => Problem::damaged(format!("its entry `{name}` has a wrong size")),
+            method => Err(Problem::Unusable(format!(
+                "its entry `{name}` is compressed by method {method}; save it again with numpy.savez"
+            ))),
+        }
+    }
+}
+
+impl Stored {
+    /// Where its bytes are.
+    fn range(&self, source: &Source, name: &str) -> Result<Range<usize>, Problem> {
+        let header = self.header;
+        let local = source.read_up_to(header..header.saturating_add(30 + name.len()))?;
         let agrees = local.starts_with(b"PK\x03\x04")
             && u16_at(&local, 26) == Some(name.len())
             && local.get(30..) == Some(name.as_bytes());
         let extra = u16_at(&local, 28).filter(|_| agrees);
-        let start = extra.map(|extra| entry.header + 30 + name.len() + extra);
-        match start.map(|start| start..start + entry.size) {
-            Some(range) if range.end <= source.len() => Ok(Some(range)),
+        let start = extra.map(|extra| header + 30 + name.len() + extra);
+        match start.map(|start| start..start + self.packed) {
+            Some(range) if range.end <= source.len() => Ok(range),
             _ => Problem::damaged(format!("its entry `{name}` is not where its directory says")),
         }
     }
@@ -149,11 +191,11 @@ fn record(bytes: &[u8]) -> Option<(String, Stored, &[u8])> {
     let size = full(size)?;
     let packed = full(packed)?;
     let header = full(header)?;
-    let compressed = method != 0 || packed != size;
     let stored = Stored {
         header: usize::try_from(header).ok()?,
         size: usize::try_from(size).ok()?,
-        compressed,
+        packed: usize::try_from(packed).ok()?,
+        method,
     };
     Some((name, stored, after))
 }

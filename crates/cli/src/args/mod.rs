@@ -3,6 +3,7 @@
 mod adapters;
 mod draw;
 mod dtype;
+mod eval;
 mod from;
 mod generate;
 mod guidance;
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
 pub use self::adapters::AdapterArgs;
 pub use self::draw::{DrawArgs, WishArgs};
 pub use self::dtype::{Dtype, VaeTiling};
+pub use self::eval::{EvalArgs, Like, Metric};
 pub use self::from::{Repeated, Typed};
 pub use self::generate::GenerateArgs;
 pub use self::guidance::GuidanceArgs;
@@ -47,6 +49,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Eval(Box<EvalArgs>),
     Generate(Box<GenerateArgs>),
     Info(crate::info::InfoArgs),
     /// Fetch models and show which are there

@@ -76,6 +76,19 @@ pub fn resize(picture: &Picture, width: usize, height: usize) -> Picture {
     fit(picture, width, height, Fit::Stretch)
 }
 
+/// The same by Pillow's bicubic filter, which CLIP's pictures are made smaller with.
+///
+/// # Panics
+/// As [`resize`].
+#[track_caller]
+pub fn resize_bicubic(picture: &Picture, width: usize, height: usize) -> Picture {
+    let (w, h) = (picture.width, picture.height);
+    assert!(w * h * width * height > 0, "{w}x{h} pixels to {width}x{height}");
+    let (across, down) = ([0.0, w as f64], [0.0, h as f64]);
+    let rgb = scale_by::<3>(&BICUBIC, &picture.rgb, w, across, down, [width, height]);
+    Picture { width, height, rgb }
+}
+
 /// [`fit`] of pixels of `C` bytes.
 #[track_caller]
 pub(super) fn fit_plane<const C: usize>(
@@ -115,9 +128,21 @@ pub(super) fn fit_plane<const C: usize>(
     }
 }
 
+/// [`scale_by`] Lanczos's filter.
+fn scale<const C: usize>(
+    pixels: &[u8],
+    w: usize,
+    across: [f64; 2],
+    down: [f64; 2],
+    size: [usize; 2],
+) -> Vec<u8> {
+    scale_by::<C>(&LANCZOS, pixels, w, across, down, size)
+}
+
 /// The part `across` × `down` of pixels, `w` to a row, in another size. Rows first, then columns,
 /// rounded to bytes after each as in Pillow.
-fn scale<const C: usize>(
+fn scale_by<const C: usize>(
+    filter: &Filter,
     pixels: &[u8],
     w: usize,
     across: [f64; 2],
@@ -125,7 +150,7 @@ fn scale<const C: usize>(
     [width, height]: [usize; 2],
 ) -> Vec<u8> {
     let h = pixels.len() / (w * C);
-    let (columns, rows) = (windows(across, w, width), windows(down, h, height));
+    let (columns, rows) = (windows(filter, across, w, width), windows(filter, down, h, height));
     // Only the rows that the second pass reads.
     let first = rows.iter().map(|(first, _)| *first).min().unwrap_or(0);
     let last = rows.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(h);
@@ -160,19 +185,44 @@ fn byte(x: f32) -> u8 {
 
 /// For each of `to` new pixels of the part `[from, until]` of `count` old ones: the first old pixel
 /// that counts, and the weights from there on.
-fn windows([from, until]: [f64; 2], count: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
+fn windows(
+    filter: &Filter,
+    [from, until]: [f64; 2],
+    count: usize,
+    to: usize,
+) -> Vec<(usize, Vec<f32>)> {
     let ratio = (until - from) / to as f64;
     let stretch = ratio.max(1.0);
     let window = |i: usize| {
         let middle = from + (i as f64 + 0.5) * ratio;
-        let first = ((middle - 3.0 * stretch + 0.5).floor().max(0.0) as usize).min(count - 1);
-        let last = ((middle + 3.0 * stretch + 0.5).floor() as usize).clamp(first + 1, count);
-        let weight = |j: usize| lanczos((j as f64 + 0.5 - middle) / stretch);
+        let first =
+            ((middle - filter.reach * stretch + 0.5).floor().max(0.0) as usize).min(count - 1);
+        let last =
+            ((middle + filter.reach * stretch + 0.5).floor() as usize).clamp(first + 1, count);
+        let weight = |j: usize| (filter.weight)((j as f64 + 0.5 - middle) / stretch);
         let weights: Vec<f64> = (first..last).map(weight).collect();
         let sum: f64 = weights.iter().sum();
         (first, weights.into_iter().map(|w| (w / sum) as f32).collect())
     };
     (0..to).map(window).collect()
+}
+
+/// How much a pixel counts by its distance, and up to which.
+struct Filter {
+    reach: f64,
+    weight: fn(f64) -> f64,
+}
+
+const LANCZOS: Filter = Filter { reach: 3.0, weight: lanczos };
+const BICUBIC: Filter = Filter { reach: 2.0, weight: bicubic };
+
+/// Keys's cubic (1981) with a = −1/2.
+fn bicubic(x: f64) -> f64 {
+    match x.abs() {
+        x if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
+        x if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
+        _ => 0.0,
+    }
 }
 
 /// sinc(x)·sinc(x/3) between −3 and 3.

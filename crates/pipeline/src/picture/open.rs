@@ -47,7 +47,15 @@ impl Picture {
     /// # Errors
     /// If there is no such picture, or one of more than 64 Mi pixels.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PictureError> {
-        let (mut picture, alpha) = Self::open_with_alpha(path)?;
+        open_as(path.as_ref(), Self::decode_opaque)
+    }
+
+    /// [`Picture::open`] of the bytes of a file.
+    ///
+    /// # Errors
+    /// The reason why they are no picture, for after the name of a file: "it ends too early".
+    pub fn decode_opaque(bytes: &[u8]) -> Result<Self, String> {
+        let (mut picture, alpha) = Self::decode(bytes)?;
         for (rgb, alpha) in
             picture.rgb.as_chunks_mut::<3>().0.iter_mut().zip(alpha.iter().flatten())
         {

@@ -11,6 +11,7 @@ mod linear;
 mod loss;
 mod norm;
 mod optimizer;
+mod pool3;
 mod rectify;
 mod reduce;
 mod rounded;

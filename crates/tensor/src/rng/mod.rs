@@ -14,6 +14,7 @@ mod torch_cpu;
 mod torch_cuda;
 
 pub use self::kind::{RngKind, SeedTooLarge};
+pub use self::numpy::Numpy;
 pub use self::stream::Stream;
 pub use self::torch_cpu::Rng;
 

@@ -14,6 +14,7 @@ pub struct Numpy {
 }
 
 impl Numpy {
+    /// The stream of this seed.
     pub fn new(seed: u32) -> Self {
         Self { words: Mt19937::new(seed), second_normal: None }
     }
@@ -21,6 +22,28 @@ impl Numpy {
     /// `np.random.randn(data.len()).astype(np.float32)`.
     pub fn fill_normal(&mut self, data: &mut [f32]) {
         data.fill_with(|| self.normal() as f32);
+    }
+
+    /// `permutation(count)`: 0 to `count` in a random order (Fisher and Yates, from the end).
+    /// `choice(count, k, replace=False)` is its first k.
+    ///
+    /// # Panics
+    /// If there are 2³² or more.
+    pub fn permutation(&mut self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        for i in (1..count).rev() {
+            let last = u32::try_from(i).expect("as many as that are not put in order");
+            // What is not below is drawn again, with no more bits than are needed.
+            let mask = u32::MAX >> last.leading_zeros();
+            let j = loop {
+                let j = self.words.next_u32() & mask;
+                if j <= last {
+                    break j;
+                }
+            };
+            order.swap(i, j as usize);
+        }
+        order
     }
 
     /// One standard normal by the polar method (Marsaglia and Bray, 1964): a point in the square
@@ -81,6 +104,15 @@ mod tests {
     fn a_long_stream() {
         let sum: u64 = randn(1, 100_000).iter().map(|x| x.to_bits() as u64).sum();
         assert_eq!(sum, 212_561_255_442_326);
+    }
+
+    /// rng = np.random.RandomState(2020); rng.permutation(10), rng.permutation(7)
+    #[test]
+    fn permutations() {
+        let mut rng = Numpy::new(2020);
+        assert_eq!(rng.permutation(10), [2, 4, 9, 1, 5, 7, 6, 3, 8, 0]);
+        assert_eq!(rng.permutation(7), [4, 3, 1, 2, 5, 6, 0]);
+        assert_eq!((rng.permutation(1), rng.permutation(0)), (vec![0], vec![]));
     }
 
     #[test]
