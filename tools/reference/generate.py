@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 
 import families
+import first_stages
 import loras
 import models
 import numerics
+import perceptual
 import pipelines
 import previews
 import published
@@ -23,6 +25,7 @@ import samplers
 import schedules
 import super_resolution
 import tasks
+import ten_steps
 import tokenizers_golden
 import web_ui_prompt
 
@@ -34,14 +37,17 @@ def write_all(root: Path) -> None:
     torch.set_num_threads(1)
     models.write_all(root)
     families.write_all(root)
+    first_stages.write_all(root)
     loras.write_all(root)
     pipelines.write_all(root)
+    perceptual.write_all(root)
     previews.write_all(root)
     published.write_all(root)
     samplers.write_all(root)
     schedules.write_all(root)
     super_resolution.write_all(root)
     tasks.write_all(root)
+    ten_steps.write_all(root)
     numerics.write_all(root)
     tokenizers_golden.write_all(root)
     web_ui_prompt.write_all(root)

@@ -27,6 +27,7 @@
 
 extern crate self as aquatint_nn;
 
+mod batch_norm;
 mod beside;
 mod conv2d;
 mod embedding;
@@ -38,6 +39,7 @@ mod norm;
 mod param;
 
 pub use aquatint_nn_derive::Module;
+pub use batch_norm::BatchNorm2d;
 pub use beside::Beside;
 pub use conv2d::{Conv2d, Fused};
 pub use embedding::Embedding;

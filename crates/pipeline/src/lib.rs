@@ -41,6 +41,7 @@ pub mod metadata;
 mod model;
 mod outline;
 mod parts;
+mod perceptual;
 mod picture;
 pub mod png;
 pub mod presets;
@@ -79,6 +80,7 @@ pub use latents::Latents;
 pub use model::{Autoencoder, Conditioner, Model, Network, Told};
 pub use outline::{Beside, ListensTo, NoiseLevels, Outline};
 pub use parts::fill;
+pub use perceptual::{load_efficientnet_lite0, load_perceptual};
 pub use picture::{
     Encoding, Fit, Mask, Picture, PictureError, PictureFormat, UnknownFit, UnknownFormat,
     encode_picture, fit, resize, resize_bicubic, save_picture,

@@ -1,18 +1,30 @@
-//! Stage 1: the KL autoencoder (Rombach et al., arXiv:2112.10752, section 3.1 and appendix G).
+//! Stage 1: the autoencoder (Rombach et al., arXiv:2112.10752, section 3.1 and appendix G), regularized
+//! by a KL divergence or by a codebook.
 //!
-//! The loss is the reconstruction's mean absolute error, if asked for with some squared error, and
-//! a little of the KL divergence to a standard normal so that the latents do not wander off.
+//! The loss is the reconstruction's mean absolute error, if asked for with some squared error, a
+//! perceptual distance and the word of a judge of patches, and a little of what keeps the latents
+//! from wandering off.
+
+#[cfg(test)]
+mod golden;
+mod loss;
+mod network;
+mod shown;
+mod task;
 
 use std::path::Path;
 
-use aquatint_models::{AutoencoderKL, AutoencoderKLConfig};
-use aquatint_nn::Module;
-use aquatint_pipeline::{Picture, contact_sheet};
+use aquatint_models::{AutoencoderKL, AutoencoderKLConfig, PatchDiscriminator, PerBlock};
+use aquatint_models::{VQModel, VQModelConfig};
+use aquatint_nn::{Module, ModuleExt};
+use aquatint_pipeline::{Picture, load_perceptual};
 use aquatint_tensor::{Rng, Tensor};
-use serde::{Deserialize, Serialize};
 
+use self::loss::FirstStage;
+use self::network::Network;
+pub use self::task::{AutoencoderTask, DiscriminatorConfig, LossForm, Regularization};
 use crate::colours::COLOURS;
-use crate::config::Config;
+use crate::config::{Config, RunConfig};
 use crate::data::{Dataset, Drawing};
 use crate::error::TrainError;
 use crate::export;
@@ -20,78 +32,87 @@ use crate::order::Order;
 use crate::part::Part;
 use crate::pictures::{View, batch};
 use crate::standardize::{Moments, standardize};
-use crate::task::{Figures, StepLoss, Task};
+use crate::sums;
+use crate::task::{Adversary, Figures, StepLoss, Task};
 
-/// The section `[task]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AutoencoderTask {
-    /// Width and height of the random part of a picture that is trained on.
-    pub crop: usize,
-    /// Whether half of them are mirrored.
-    #[serde(default)]
-    pub flip: bool,
-    /// Weight of the mean squared error.
-    #[serde(default)]
-    pub mse_weight: f32,
-    /// Weight of the KL divergence, in nats for one number of the latents.
-    pub kl_weight: f32,
-    /// How many pictures the validation figures are measured on.
-    #[serde(default = "default_validation_pictures")]
-    pub validation_pictures: usize,
-}
-
-fn default_validation_pictures() -> usize {
-    64
-}
-
-/// A whole configuration file.
+/// A whole configuration file of an autoencoder with KL regularization.
 pub type AutoencoderConfig = Config<AutoencoderTask, AutoencoderKLConfig>;
+/// A whole configuration file of an autoencoder with a codebook.
+pub type VQConfig = Config<AutoencoderTask, VQModelConfig>;
 
 /// Pictures that pass through the network at once outside of training.
 const AT_ONCE: usize = 16;
 /// Training pictures that the scale of the latents is measured on.
 const SCALE_PICTURES: usize = 256;
-/// Columns of the sample grid.
-const COLUMNS: usize = 8;
 
 /// The autoencoder in training.
 pub struct Autoencoder {
-    config: AutoencoderConfig,
+    run: RunConfig,
     data: Dataset,
     order: Order,
-    model: AutoencoderKL,
+    stage: FirstStage,
+    /// The judge's loss in the step that was asked for last.
+    of_judge: Option<Tensor>,
 }
 
 impl Autoencoder {
-    /// Checks that configuration and data fit together.
+    /// One with KL regularization. Checks that configuration and data fit together.
     pub fn new(config: AutoencoderConfig, data: Dataset) -> Result<Self, TrainError> {
         config.model.validate().map_err(TrainError::Data)?;
-        let (factor, crop) = (config.model.downsampling_factor(), config.task.crop);
-        for (key, size) in [("task.crop", crop), ("data.size", data.size)] {
-            if size == 0 || size > data.size || !size.is_multiple_of(factor) {
-                return Err(TrainError::Data(format!(
-                    "`{key}` is {size}; it must be a multiple of {factor}, at most {}",
-                    data.size
-                )));
-            }
-        }
-        if config.model.in_channels != 3 || config.model.out_channels != 3 {
-            return Err(TrainError::Data("pictures have three channels".into()));
-        }
-        let order = Order::new(data.train.len(), config.run.seed);
-        let model = AutoencoderKL::new(&config.model);
-        Ok(Self { config, data, order, model })
+        let network = Network::Kl(AutoencoderKL::new(&config.model));
+        Self::of(config.run, config.task, network, data)
     }
 
-    /// What is validated on: held-out pictures, each colour behind one after the other.
-    fn validation(&self) -> Vec<View<'_>> {
-        let pictures = self.data.validation.iter().take(self.config.task.validation_pictures);
-        on_every_colour(pictures).collect()
+    /// One with a codebook. Checks that configuration and data fit together.
+    pub fn vq(config: VQConfig, data: Dataset) -> Result<Self, TrainError> {
+        config.model.validate().map_err(TrainError::Data)?;
+        let network = Network::Vq(VQModel::new(&config.model));
+        Self::of(config.run, config.task, network, data)
+    }
+
+    fn of(
+        run: RunConfig,
+        task: AutoencoderTask,
+        network: Network,
+        data: Dataset,
+    ) -> Result<Self, TrainError> {
+        task.check(network.factor(), data.size).map_err(TrainError::Data)?;
+        if !network.is_of_colours() {
+            return Err(TrainError::Data("pictures have three channels".into()));
+        }
+        let perceptual = match &task.perceptual_file {
+            None => None,
+            Some(file) => {
+                let heads = task.perceptual_heads.as_deref();
+                let mut perceptual =
+                    load_perceptual(file, heads).map_err(TrainError::checkpoint(file))?;
+                let least = perceptual.smallest();
+                if task.crop < least {
+                    return Err(TrainError::Data(format!(
+                        "`task.crop` is {}; the network in {} needs at least {least}",
+                        task.crop,
+                        file.display()
+                    )));
+                }
+                perceptual.set_precision(run.dtype.into());
+                Some(perceptual)
+            }
+        };
+        let judge = task.discriminator.as_ref();
+        let discriminator =
+            judge.map(|judge| PatchDiscriminator::new(judge.channels, judge.layers));
+        let order = Order::new(data.train.len(), run.seed);
+        let stage = FirstStage { network, perceptual, discriminator, task };
+        Ok(Self { run, data, order, stage, of_judge: None })
     }
 
     fn whole(&self, views: &[View<'_>]) -> Tensor {
         batch(views, self.data.size, self.data.size)
+    }
+
+    /// What becomes of pictures, and the vectors of the codebook on the way.
+    fn again(&self, image: &Tensor) -> (Tensor, Vec<u32>) {
+        self.stage.network.decode(&self.stage.network.latents(image))
     }
 
     /// The moments of the latents of training pictures.
@@ -100,8 +121,9 @@ impl Autoencoder {
         let spread = (train.len() / SCALE_PICTURES).max(1);
         let chosen = train.iter().step_by(spread).take(SCALE_PICTURES);
         let views: Vec<View<'_>> = on_every_colour(chosen).collect();
-        let latents = views.chunks(AT_ONCE).map(|some| self.model.encode(&self.whole(some)).mode());
-        Moments::of(latents, self.config.model.latent_channels)
+        let network = &self.stage.network;
+        let latents = views.chunks(AT_ONCE).map(|some| network.latents(&self.whole(some)));
+        Moments::of(latents, network.latent_channels())
     }
 }
 
@@ -111,30 +133,59 @@ fn on_every_colour<'a>(
     drawings.zip(COLOURS.iter().cycle()).map(|(drawing, colour)| View::whole(drawing, colour.rgb))
 }
 
-/// Mean squared difference, for values from -1 to 1, as decibels below the whole range.
-fn psnr(mean_squared: f64) -> f64 {
-    10.0 * (4.0 / mean_squared.max(1e-12)).log10()
-}
-
 impl Task for Autoencoder {
     fn name(&self) -> &'static str {
         "autoencoder"
     }
 
     fn model(&self) -> &dyn Module {
-        &self.model
+        &self.stage.network
     }
 
     fn model_mut(&mut self) -> &mut dyn Module {
-        &mut self.model
+        &mut self.stage.network
+    }
+
+    fn init(&mut self, seed: u64) {
+        self.stage.network.init(seed);
+        if let Some(judge) = &mut self.stage.discriminator {
+            judge.draw(seed);
+        }
+    }
+
+    fn built_on(&self) -> Vec<(&'static str, String)> {
+        let network = self.stage.perceptual.iter();
+        network.map(|by| ("perceptual network", sums::tensors(&by.tensors()))).collect()
+    }
+
+    fn adversary(&self) -> Option<Adversary<'_>> {
+        let (model, config) =
+            self.stage.discriminator.as_ref().zip(self.stage.task.discriminator.as_ref())?;
+        let &DiscriminatorConfig { start, learning_rate, .. } = config;
+        Some(Adversary { model, start, learning_rate })
+    }
+
+    fn networks_mut(&mut self) -> (&mut dyn Module, Option<&mut dyn Module>) {
+        let FirstStage { network, discriminator, .. } = &mut self.stage;
+        (network, discriminator.as_mut().map(|judge| judge as &mut dyn Module))
+    }
+
+    fn adversary_loss(&mut self) -> Option<Tensor> {
+        self.of_judge.take()
+    }
+
+    fn cannot_be_cut(&self, _: usize) -> Option<String> {
+        // It normalizes by the moments of the mini-batch, and its gradient decides about its weight.
+        let why = || "the discriminator of `task.discriminator` looks at all pictures of a step";
+        self.stage.discriminator.is_some().then(why).map(str::to_owned)
     }
 
     fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
-        let AutoencoderTask { crop, flip, mse_weight, kl_weight, .. } = self.config.task;
+        let AutoencoderTask { crop, flip, .. } = self.stage.task;
         let size = self.data.size;
         let views: Vec<View<'_>> = self
             .order
-            .batch(step, self.config.run.batch_size)
+            .batch(step, self.run.batch_size)
             .into_iter()
             .map(|i| View {
                 drawing: &self.data.train[i],
@@ -145,70 +196,46 @@ impl Task for Autoencoder {
             .collect();
         let image = batch(&part.share(views), size, crop);
 
-        let posterior = self.model.encode(&image);
-        let latents = posterior.at(&part.randn(posterior.mean.shape(), rng));
-        let error = self.model.decode(&latents).sub(&image);
-        let absolute = error.abs().mean();
-        let squared = error.sqr().mean();
-        let per_latent = image.dim(0) as f32 / latents.len() as f32;
-        let kl = posterior.kl().scale(per_latent);
-        let parts = vec![
-            ("absolute", f64::from(absolute.item())),
-            ("psnr", psnr(f64::from(squared.item()))),
-            ("kl", f64::from(kl.item())),
-        ];
-        let loss = absolute.add(&squared.scale(mse_weight)).add(&kl.scale(kl_weight));
-        StepLoss { loss, parts }
+        let mut noise = |shape: &[usize]| part.randn(shape, rng);
+        let (loss, of_judge) = self.stage.loss(&image, step, &mut noise);
+        self.of_judge = of_judge;
+        loss
     }
 
     fn validate(&mut self) -> Figures {
-        let views = self.validation();
-        if views.is_empty() {
-            return Vec::new();
-        }
-        let (mut absolute, mut decibels) = (0.0, 0.0);
-        for views in views.chunks(AT_ONCE) {
-            let image = self.whole(views);
-            let error = self.model.decode(&self.model.encode(&image).mode()).sub(&image);
-            absolute += f64::from(error.abs().mean().item()) * views.len() as f64;
-            // The mean of the pictures' figures, as it is usually given.
-            let values = error.to_vec();
-            for picture in values.chunks_exact(values.len() / views.len()) {
-                let squared: f64 = picture.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-                decibels += psnr(squared / picture.len() as f64);
-            }
-        }
-        let count = views.len() as f64;
-        vec![("psnr", decibels / count), ("absolute", absolute / count)]
+        self.figures()
     }
 
     fn samples(&mut self) -> Option<Picture> {
-        let drawings =
-            if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation };
-        let spread = (drawings.len() / (2 * COLUMNS)).max(1);
-        let views: Vec<View<'_>> =
-            on_every_colour(drawings.iter().step_by(spread).take(2 * COLUMNS)).collect();
-        let mut rows = Vec::new();
-        for views in views.chunks(COLUMNS) {
-            let image = self.whole(views);
-            let again = self.model.decode(&self.model.encode(&image).mode());
-            rows.extend(Picture::from_images(&image));
-            rows.extend(Picture::from_images(&again));
-        }
-        Some(contact_sheet(&rows, COLUMNS.min(views.len())))
+        Some(self.grid())
     }
 
     /// The latents of the exported autoencoder have mean 0 and variance 1, as far as it has the
-    /// means for that; what is missing does its scaling factor.
+    /// means for that; what is missing does its scaling factor. One with a codebook, which is not
+    /// to be changed, is exported under latent diffusion's name for it.
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
-        let folder = folder.join("vae");
         let moments = self.moments();
-        let mut vae = self.model.clone();
-        let standard = standardize(&mut vae, &moments);
-        let mut config = self.config.model.clone();
-        config.scaling_factor = if standard { 1.0 } else { 1.0 / moments.overall_std() };
-        config.sample_size = Some(aquatint_models::PerBlock::Same(self.data.size));
-        export::weights(&folder.join("diffusion_pytorch_model.safetensors"), &vae)?;
-        export::json(&folder.join("config.json"), &config)
+        let size = Some(PerBlock::Same(self.data.size));
+        let weights = |part: &Path| part.join("diffusion_pytorch_model.safetensors");
+        match &self.stage.network {
+            Network::Kl(model) => {
+                let part = folder.join("vae");
+                let mut vae = model.clone();
+                let mut config = model.config().clone();
+                let standard = standardize(&mut vae, &moments);
+                config.scaling_factor = if standard { 1.0 } else { 1.0 / moments.overall_std() };
+                config.sample_size = size;
+                export::weights(&weights(&part), &vae)?;
+                export::json(&part.join("config.json"), &config)
+            }
+            Network::Vq(model) => {
+                let part = folder.join("vqvae");
+                let mut config = model.config().clone();
+                config.scaling_factor = 1.0 / moments.overall_std();
+                config.sample_size = size;
+                export::weights(&weights(&part), model)?;
+                export::json(&part.join("config.json"), &config)
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A run on disk: everything that the next step depends on, in one safetensors file.
 //!
-//! `model.*` are the weights, `ema.*` their averages, `m.*` and `v.*` the moments of AdamW. The
+//! `model.*` are the weights, `ema.*` their averages, `m.*` and `v.*` the moments of AdamW;
+//! the same of a network that is trained against the model is under `adversary.*`. The
 //! attached text says which step comes next and which configuration this is. Random numbers need
 //! no place: those of a step depend on the seed and the step alone.
 
@@ -19,6 +20,9 @@ use crate::optimizer::Optimizer;
 /// The kinds of numbers that there are for each parameter.
 const KINDS: [&str; 4] = ["model", "ema", "m", "v"];
 
+/// And of the adversary, which is not averaged.
+const ADVERSARY: [&str; 3] = ["adversary.model", "adversary.m", "adversary.v"];
+
 /// Begins the keys of a fingerprint that are not of the configuration: the rest is the name of
 /// something that the run builds on, the value a sum of it.
 pub const BUILT_ON: &str = "built on the ";
@@ -26,11 +30,12 @@ pub const BUILT_ON: &str = "built on the ";
 /// Writes a checkpoint, atomically: a reader finds the old one or the new one.
 ///
 /// `fingerprint` is the configuration, as far as it decides about the numbers.
-pub fn write<M: Module + ?Sized>(
+pub fn write(
     path: &Path,
-    model: &M,
+    model: &dyn Module,
     ema: &Ema,
     optimizer: &Optimizer,
+    adversary: Option<(&dyn Module, &Optimizer)>,
     step: u64,
     fingerprint: &BTreeMap<String, Value>,
 ) -> Result<(), TrainError> {
@@ -39,6 +44,14 @@ pub fn write<M: Module + ?Sized>(
         let numbers = [param.value(), &ema.weights[i], &optimizer.m[i], &optimizer.v[i]];
         for (kind, tensor) in KINDS.iter().zip(numbers) {
             tensors.push((format!("{kind}.{name}"), tensor.detach()));
+        }
+    }
+    if let Some((model, optimizer)) = adversary {
+        for (i, (name, param)) in model.named_parameters().into_iter().enumerate() {
+            let numbers = [param.value(), &optimizer.m[i], &optimizer.v[i]];
+            for (kind, tensor) in ADVERSARY.iter().zip(numbers) {
+                tensors.push((format!("{kind}.{name}"), tensor.detach()));
+            }
         }
     }
     let metadata = BTreeMap::from([
@@ -54,11 +67,12 @@ pub fn write<M: Module + ?Sized>(
 /// # Errors
 /// If the file is not a checkpoint of this model, or of another configuration, or what the run
 /// builds on has changed: the differing key is named.
-pub fn read<M: Module + ?Sized>(
+pub fn read(
     path: &Path,
-    model: &mut M,
+    model: &mut dyn Module,
     ema: &mut Ema,
     optimizer: &mut Optimizer,
+    adversary: Option<(&mut dyn Module, &mut Optimizer)>,
     fingerprint: &BTreeMap<String, Value>,
 ) -> Result<u64, TrainError> {
     let weights = Weights::open(path).map_err(TrainError::checkpoint(path))?;
@@ -76,13 +90,18 @@ pub fn read<M: Module + ?Sized>(
         return Err(TrainError::Checkpoint(format!("{} {difference}", path.display())));
     }
     let step = attached("step")?.parse().map_err(TrainError::checkpoint(path))?;
-    let parameters = model.named_parameters();
-    let wanted: Vec<(String, Vec<usize>)> = parameters
-        .iter()
-        .flat_map(|(name, param)| {
-            KINDS.map(|kind| (format!("{kind}.{name}"), param.shape().to_vec()))
-        })
-        .collect();
+    let mut wanted = Vec::new();
+    let mut want = |kinds: &[&str], model: &dyn Module| {
+        for (name, param) in model.named_parameters() {
+            wanted.extend(
+                kinds.iter().map(|kind| (format!("{kind}.{name}"), param.shape().to_vec())),
+            );
+        }
+    };
+    want(&KINDS, model);
+    if let Some((model, _)) = &adversary {
+        want(&ADVERSARY, &**model);
+    }
     let mut found = resolve(&weights, &wanted).map_err(TrainError::checkpoint(path))?;
     let mut take = |kind: &str, name: &str| -> Tensor {
         found.remove(&format!("{kind}.{name}")).expect("all that is wanted was resolved")
@@ -92,6 +111,13 @@ pub fn read<M: Module + ?Sized>(
         ema.weights[i] = take("ema", &name);
         optimizer.m[i] = take("m", &name);
         optimizer.v[i] = take("v", &name);
+    }
+    if let Some((model, optimizer)) = adversary {
+        for (i, (name, param)) in model.named_parameters_mut().into_iter().enumerate() {
+            let [kept, m, v] = ADVERSARY.map(|kind| take(kind, &name));
+            param.set(kept);
+            (optimizer.m[i], optimizer.v[i]) = (m, v);
+        }
     }
     Ok(step)
 }
@@ -143,10 +169,11 @@ mod tests {
         let path = folder.path().join("checkpoint.safetensors");
         let (param, ema, mut optimizer) = parts();
         optimizer.v[0] = Tensor::new(vec![1.0, 2.0, 3.0], &[3]);
-        write(&path, &param, &ema, &optimizer, 77, &fingerprint(8)).unwrap();
+        write(&path, &param, &ema, &optimizer, None, 77, &fingerprint(8)).unwrap();
         let (mut other, mut other_ema, mut other_optimizer) = parts();
         other.init(5);
-        let step = read(&path, &mut other, &mut other_ema, &mut other_optimizer, &fingerprint(8));
+        let step =
+            read(&path, &mut other, &mut other_ema, &mut other_optimizer, None, &fingerprint(8));
         assert_eq!(step.unwrap(), 77);
         assert_eq!(other.value().to_vec(), param.value().to_vec());
         assert_eq!(other_optimizer.v[0].to_vec(), [1.0, 2.0, 3.0]);
@@ -157,8 +184,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
         let (mut param, mut ema, mut optimizer) = parts();
-        write(&path, &param, &ema, &optimizer, 1, &fingerprint(8)).unwrap();
-        let error = read(&path, &mut param, &mut ema, &mut optimizer, &fingerprint(16));
+        write(&path, &param, &ema, &optimizer, None, 1, &fingerprint(8)).unwrap();
+        let error = read(&path, &mut param, &mut ema, &mut optimizer, None, &fingerprint(16));
         let message = error.unwrap_err().to_string();
         assert!(message.ends_with("`run.batch_size` is 8 there and 16 here"), "{message}");
     }
@@ -173,15 +200,15 @@ mod tests {
             keys
         };
         let (mut param, mut ema, mut optimizer) = parts();
-        write(&path, &param, &ema, &optimizer, 1, &on("aa")).unwrap();
-        let mut read = |keys| read(&path, &mut param, &mut ema, &mut optimizer, &keys);
+        write(&path, &param, &ema, &optimizer, None, 1, &on("aa")).unwrap();
+        let mut read = |keys| read(&path, &mut param, &mut ema, &mut optimizer, None, &keys);
         assert_eq!(read(on("aa")).unwrap(), 1);
         let message = read(on("bb")).unwrap_err().to_string();
         let said = "cannot be continued: the text encoder changed after it was written; ";
         assert!(message.contains(said), "{message}");
 
         let (param, ema, optimizer) = parts();
-        write(&path, &param, &ema, &optimizer, 2, &fingerprint(8)).unwrap();
+        write(&path, &param, &ema, &optimizer, None, 2, &fingerprint(8)).unwrap();
         assert_eq!(read(on("aa")).unwrap(), 2, "an older checkpoint");
     }
 
@@ -192,10 +219,10 @@ mod tests {
         let (mut param, mut ema, mut optimizer) = parts();
         let tensors = [("model.".to_owned(), param.value().clone())];
         save(&path, &tensors, DType::F32, &BTreeMap::new()).unwrap();
-        let error = read(&path, &mut param, &mut ema, &mut optimizer, &fingerprint(8));
+        let error = read(&path, &mut param, &mut ema, &mut optimizer, None, &fingerprint(8));
         assert!(error.unwrap_err().to_string().contains("is not a checkpoint of a training run"));
         std::fs::write(&path, "short").unwrap();
-        let error = read(&path, &mut param, &mut ema, &mut optimizer, &fingerprint(8));
+        let error = read(&path, &mut param, &mut ema, &mut optimizer, None, &fingerprint(8));
         assert!(error.unwrap_err().to_string().contains("model.safetensors"));
     }
 }

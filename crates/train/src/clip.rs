@@ -5,6 +5,9 @@
 //! round. The image tower is left behind afterwards; the frozen text tower becomes the text
 //! encoder of the diffusion model.
 
+#[cfg(test)]
+mod ten_steps;
+
 use std::fs;
 use std::path::Path;
 

@@ -6,6 +6,8 @@
 //! the network sees a picture with a hole beside the noisy latents of the whole.
 
 mod samples;
+#[cfg(test)]
+mod ten_steps;
 
 use std::path::{Path, PathBuf};
 

@@ -57,6 +57,7 @@ use aquatint_nn::ModuleExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::autoencoder::{Autoencoder, Regularization};
 use crate::conditioning::Conditioning;
 use crate::config::Config;
 use crate::data::Dataset;
@@ -115,9 +116,14 @@ pub fn train_among(
     ranks: &dyn Ranks,
 ) -> Result<Outcome, TrainError> {
     match stage {
-        Stage::Autoencoder => launch(path, options, monitor, ranks, |config, data, _| {
-            autoencoder::Autoencoder::new(config, data)
-        }),
+        Stage::Autoencoder => match Regularization::of_file(path)? {
+            Regularization::Kl => launch(path, options, monitor, ranks, |config, data, _| {
+                Autoencoder::new(config, data)
+            }),
+            Regularization::Vq => launch(path, options, monitor, ranks, |config, data, _| {
+                Autoencoder::vq(config, data)
+            }),
+        },
         Stage::Clip => {
             launch(path, options, monitor, ranks, |config, data, _| clip::Clip::new(config, data))
         }

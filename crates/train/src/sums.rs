@@ -1,6 +1,7 @@
 //! Contents as short texts, to see whether they changed.
 
 use aquatint_nn::{Module, ModuleExt};
+use aquatint_tensor::Tensor;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -24,6 +25,15 @@ pub fn network(module: &impl Module, config: &impl Serialize) -> String {
     }
     let config = serde_json::to_string(config).expect("a configuration is plain data");
     sum.update(config.as_bytes());
+    hexadecimal(&sum.finalize())
+}
+
+/// SHA-256 of the bits of all numbers.
+pub fn tensors(all: &[&Tensor]) -> String {
+    let mut sum = Sha256::new();
+    for tensor in all {
+        tensor.to_vec().iter().for_each(|x| sum.update(x.to_le_bytes()));
+    }
     hexadecimal(&sum.finalize())
 }
 

@@ -20,6 +20,16 @@ pub struct StepLoss {
     pub parts: Figures,
 }
 
+/// A network that is trained against the one that the task is about.
+pub struct Adversary<'a> {
+    /// The network.
+    pub model: &'a dyn Module,
+    /// The first step, counted from 0, at which it learns.
+    pub start: u64,
+    /// Its highest learning rate, if it is another than the model's.
+    pub learning_rate: Option<f64>,
+}
+
 /// A network with its data and its loss.
 pub trait Task {
     /// "autoencoder", "clip" or "diffusion".
@@ -61,6 +71,22 @@ pub trait Task {
     /// Why the loss of a mini-batch is not the mean of those of `parts` parts, if it is not.
     fn cannot_be_cut(&self, parts: usize) -> Option<String> {
         let _ = parts;
+        None
+    }
+
+    /// The network that is trained against [`Task::model`], if there is one. It is always the same.
+    fn adversary(&self) -> Option<Adversary<'_>> {
+        None
+    }
+
+    /// [`Task::model`] and the adversary, to be changed.
+    fn networks_mut(&mut self) -> (&mut dyn Module, Option<&mut dyn Module>) {
+        (self.model_mut(), None)
+    }
+
+    /// The loss of the adversary in the step that [`Task::loss`] was asked for last, tracked back
+    /// to its weights only.
+    fn adversary_loss(&mut self) -> Option<Tensor> {
         None
     }
 

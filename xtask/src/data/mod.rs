@@ -9,6 +9,7 @@
 mod archive;
 mod contact_sheet;
 mod drawings;
+mod efficientnet;
 mod files;
 mod iconify;
 mod manifest;
@@ -32,11 +33,15 @@ pub struct Args {
 enum Dataset {
     /// 10,344 open emoji drawings of 1,644 things in seven styles, with captions.
     SevenStyles(seven_styles::Args),
+    /// EfficientNet-Lite0, trained on ImageNet, for perceptual distances and comparing pictures.
+    #[command(name = "efficientnet-lite0")]
+    EfficientnetLite0(efficientnet::Args),
 }
 
 /// Builds the data set that the arguments name.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.dataset {
         Dataset::SevenStyles(args) => seven_styles::run(&args),
+        Dataset::EfficientnetLite0(args) => efficientnet::run(&args),
     }
 }

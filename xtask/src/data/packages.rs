@@ -149,7 +149,7 @@ fn verify(package: &Package, file: &Path) -> Result<()> {
 }
 
 /// SHA-256 of a file in lower-case hexadecimal.
-fn sha256_of(path: &Path) -> Result<String> {
+pub(super) fn sha256_of(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     File::open(path)
         .and_then(|mut file| io::copy(&mut file, &mut HashWriter(&mut hasher)))

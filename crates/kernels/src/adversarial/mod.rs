@@ -9,6 +9,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::testing::random;
 
 mod attention;
+mod depthwise;
 mod elementwise;
 mod functions;
 mod norms;

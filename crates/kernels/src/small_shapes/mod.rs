@@ -10,6 +10,7 @@
 //! | `attention` | f32, bf16, bytes (`attention_int8`), rounded operands, gradients | f64 |
 //! | `bytes` | linear layers and convolutions in 8 bits | plain Rust, to the bit |
 //! | `convolutions` | every kernel, stride and padding, prepared weights, gradients | f64 |
+//! | `depthwise` | depthwise convolutions, gradients; the largest of four pixels | f64; f32, to the bit |
 //! | `elementwise` | arithmetic, functions, GEGLU, broadcasts, upsampling by 2, AdamW | f32, to the bit |
 //! | `epilogues` | bias, activations, GEGLU, residual, rounding, after all three kinds of products | f64 |
 //! | `fusions` | group norm + SiLU, upsampling, addends of direct, byte, Winograd and panel-wise convolutions | f64 |
@@ -33,6 +34,7 @@ mod bytes;
 mod convolutions;
 #[cfg(not(miri))]
 mod coverage;
+mod depthwise;
 mod elementwise;
 mod epilogues;
 mod fusions;

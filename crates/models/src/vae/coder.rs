@@ -181,6 +181,24 @@ impl Decoder {
     /// latents `[N, h, w, inputs]` → `[N, f·h, f·w, outputs]`.
     #[track_caller]
     pub(super) fn forward_with(&self, latents: &Tensor, probe: &mut Probe) -> Tensor {
+        let x = self.up_to_norm(latents, probe);
+        let norm = Some(&self.conv_norm_out);
+        self.conv_out.forward_fused(&x, &Fused { norm, ..Fused::default() })
+    }
+
+    /// latents `[N, h, w, inputs]` → what the last convolution sees, `[N, f·h, f·w, C]`.
+    #[track_caller]
+    pub(super) fn features(&self, latents: &Tensor) -> Tensor {
+        self.conv_norm_out.forward_silu(&self.up_to_norm(latents, &mut |_, _| {}))
+    }
+
+    /// The last convolution.
+    pub(super) fn last_layer(&self) -> &Conv2d {
+        &self.conv_out
+    }
+
+    #[track_caller]
+    fn up_to_norm(&self, latents: &Tensor, probe: &mut Probe) -> Tensor {
         let mut x = self.conv_in.forward(latents);
         probe("conv_in", &x);
         x = self.mid_block.forward(x);
@@ -192,7 +210,6 @@ impl Decoder {
             }
             probe(&format!("up_blocks.{i}"), &x);
         }
-        let norm = Some(&self.conv_norm_out);
-        self.conv_out.forward_fused(&x, &Fused { norm, ..Fused::default() })
+        x
     }
 }

@@ -29,6 +29,7 @@ impl DiagonalGaussian {
     }
 
     /// The draw of this noise ε, of the mean's shape.
+    #[track_caller]
     pub fn at(&self, noise: &Tensor) -> Tensor {
         self.mean.add(&self.logvar.scale(0.5).exp().mul(noise))
     }

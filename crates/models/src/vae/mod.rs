@@ -116,6 +116,22 @@ impl AutoencoderKL {
         self.decode_with(latents, &mut |_, _| {})
     }
 
+    /// latents `[N, h, w, latent_channels]` → what [`Self::last_layer`] makes the picture of, for a
+    /// loss that looks at that layer's gradient.
+    #[track_caller]
+    pub fn decode_features(&self, latents: &Tensor) -> Tensor {
+        check("latents", latents, self.config.latent_channels);
+        match &self.post_quant_conv {
+            Some(conv) => self.decoder.features(&conv.forward(latents)),
+            None => self.decoder.features(latents),
+        }
+    }
+
+    /// The last convolution of the decoder.
+    pub fn last_layer(&self) -> &Conv2d {
+        self.decoder.last_layer()
+    }
+
     /// [`Self::decode`] that takes less memory where `tiling` says so, in inference.
     #[track_caller]
     pub fn decode_tiled(&self, latents: &Tensor, tiling: Tiling) -> Tensor {

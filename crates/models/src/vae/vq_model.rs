@@ -95,6 +95,19 @@ impl VQModel {
         self.decode_with(latents, &mut |_, _| {})
     }
 
+    /// latents `[N, h, w, vq_embed_dim]` as they are → what [`Self::last_layer`] makes the picture
+    /// of, for a loss that looks at that layer's gradient.
+    #[track_caller]
+    pub fn decode_features(&self, latents: &Tensor) -> Tensor {
+        check("latents", latents, self.config.embed_dim());
+        self.decoder.features(&self.post_quant_conv.forward(latents))
+    }
+
+    /// The last convolution of the decoder.
+    pub fn last_layer(&self) -> &Conv2d {
+        self.decoder.last_layer()
+    }
+
     /// [`Self::decode_not_quantized`] that shows the output of each stage to `probe`.
     #[track_caller]
     pub fn decode_with(&self, latents: &Tensor, probe: &mut Probe) -> Tensor {

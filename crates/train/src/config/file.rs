@@ -14,7 +14,7 @@ use crate::error::TrainError;
 
 /// Keys that a run may be continued with under another value, since they decide where files are
 /// and when to stop, but not what a step does (other than by the learning rate of a longer run).
-const FREE: [&str; 9] = [
+const FREE: [&str; 11] = [
     "card",
     "data.folder",
     "run.accumulate",
@@ -24,6 +24,9 @@ const FREE: [&str; 9] = [
     "run.log_every",
     "run.sample_every",
     "run.steps",
+    // What is in them counts: see `Task::built_on`.
+    "task.perceptual_file",
+    "task.perceptual_heads",
 ];
 
 impl<T, M> Config<T, M>

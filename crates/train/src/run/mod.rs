@@ -7,6 +7,7 @@
 mod gradients;
 mod pace;
 mod record;
+mod second;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use self::gradients::{Found, buckets};
 use self::pace::Pace;
+use self::second::Second;
 use crate::checkpointing;
 use crate::config::{OptimizerConfig, RunConfig};
 use crate::ema::Ema;
@@ -102,6 +104,7 @@ struct Run<'a> {
     /// Where gradients of all processes are added up.
     buckets: Buckets,
     optimizer: Optimizer,
+    second: Option<Second>,
     ema: Ema,
     /// The first process writes.
     metrics: Option<Metrics>,
@@ -188,18 +191,25 @@ impl<'a> Run<'a> {
         }
 
         task.init(settings.run.seed);
+        let mut second = Second::new(task, &settings.optimizer);
         let model = task.model_mut();
         let mut optimizer = Optimizer::new(model, &settings.optimizer);
         let mut ema = Ema::new(model, settings.optimizer.ema_decay);
         let mut step = 0;
         if path.exists() {
             let fingerprint = &settings.fingerprint;
-            step = checkpointing::read(&path, model, &mut ema, &mut optimizer, fingerprint)?;
+            let (model, adversary) = task.networks_mut();
+            let second = adversary.zip(second.as_mut().map(|second| &mut second.optimizer));
+            let (ema, optimizer) = (&mut ema, &mut optimizer);
+            step = checkpointing::read(&path, model, ema, optimizer, second, fingerprint)?;
             monitor.note(&format!("going on from step {step}"));
         }
         agree_on(step, &path, ranks)?;
-        model.set_precision(settings.run.dtype.into());
-        model.track();
+        let (model, adversary) = task.networks_mut();
+        for model in [Some(model), adversary].into_iter().flatten() {
+            model.set_precision(settings.run.dtype.into());
+            model.track();
+        }
 
         let path = folder.join("metrics.jsonl");
         let metrics = if ranks.rank() == 0 { Some(Metrics::open(&path, step)?) } else { None };
@@ -214,6 +224,7 @@ impl<'a> Run<'a> {
             ranks,
             buckets,
             optimizer,
+            second,
             ema,
             metrics,
             step,
@@ -244,6 +255,7 @@ impl<'a> Run<'a> {
         self.step += 1;
         let model = self.task.model_mut();
         self.optimizer.step(model, &mut grads, norm, lr, self.step);
+        self.second_step(lr)?;
         self.task.constrain();
         self.ema.update(self.task.model(), self.step);
 
@@ -270,11 +282,16 @@ impl<'a> Run<'a> {
     }
 
     fn check_finite(&self, what: &'static str, value: f64) -> Result<(), TrainError> {
+        self.check_finite_at(self.step, what, value)
+    }
+
+    /// Refuses a number of the step number `step`.
+    fn check_finite_at(&self, step: u64, what: &'static str, value: f64) -> Result<(), TrainError> {
         if value.is_finite() {
             return Ok(());
         }
         let kept = self.saved.map(|_| checkpoint_path(&self.settings.run.folder));
-        Err(TrainError::NotANumber { step: self.step + 1, what, kept })
+        Err(TrainError::NotANumber { step: step + 1, what, kept })
     }
 
     fn finish(mut self) -> Result<Outcome, TrainError> {

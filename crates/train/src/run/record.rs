@@ -77,8 +77,11 @@ impl Run<'_> {
         let path = checkpoint_path(&self.settings.run.folder);
         let fingerprint = &self.settings.fingerprint;
         let (model, step) = (self.task.model(), self.step);
+        let second = self.second.as_ref().map(|second| &second.optimizer);
+        let second = self.task.adversary().map(|adversary| adversary.model).zip(second);
         if self.ranks.rank() == 0 {
-            checkpointing::write(&path, model, &self.ema, &self.optimizer, step, fingerprint)?;
+            let (ema, optimizer) = (&self.ema, &self.optimizer);
+            checkpointing::write(&path, model, ema, optimizer, second, step, fingerprint)?;
         }
         self.saved = Some(step);
         Ok(())

@@ -1,0 +1,124 @@
+"""Goldens of ten steps of training CLIP's two towers and a U-Net, with PyTorch's AdamW and clipping of
+the gradient. `first_stages.py` has those of autoencoders."""
+
+import math
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch.nn.functional import cross_entropy, normalize
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+import hashed
+from record import rounded, write
+
+STEPS = 10
+RATE = 2e-5
+BATCH = 4
+TEXT = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "projection_dim": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 8,
+    "hidden_act": "quick_gelu",
+    "bos_token_id": 38,
+    "eos_token_id": 39,
+    "pad_token_id": 39,
+}
+VISION = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "projection_dim": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "image_size": 12,
+    "patch_size": 4,
+    "hidden_act": "quick_gelu",
+}
+UNET = {
+    "_class_name": "UNet2DConditionModel",
+    "sample_size": 8,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+    "block_out_channels": [8, 16],
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "cross_attention_dim": 12,
+    "attention_head_dim": 2,
+}
+
+
+def train(golden: dict, parameters: dict[str, torch.nn.Parameter], loss_of) -> dict:
+    """The losses of `loss_of(step)`, the gradients' length before it is cut to 1, and, at the
+    last step, that of each parameter's gradient."""
+    adamw = torch.optim.AdamW(parameters.values(), lr=RATE, weight_decay=0.01)
+    for step in range(STEPS):
+        adamw.zero_grad()
+        loss = loss_of(step)
+        loss.backward()
+        norms = {name: p.grad.norm().item() for name, p in parameters.items() if p.grad is not None}
+        all_of_them = torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
+        golden[f"step_{step}"] = {
+            "loss": rounded(loss.item(), 7),
+            "grad_norm": rounded(all_of_them.item(), 7),
+        }
+        if step == STEPS - 1:
+            golden[f"grads_{step}"] = {name: rounded(norm, 6) for name, norm in norms.items()}
+        adamw.step()
+    return golden
+
+
+def clip(path: Path) -> None:
+    """The mean of both directions' cross entropies (arXiv:2103.00020, Figure 3)."""
+    text = hashed.fill(CLIPTextModelWithProjection(CLIPTextConfig(**TEXT)))
+    vision = hashed.fill(CLIPVisionModelWithProjection(CLIPVisionConfig(**VISION)))
+    scale = torch.nn.Parameter(torch.tensor(math.log(1 / 0.07), dtype=torch.float64))
+    parameters = dict(text.named_parameters()) | dict(vision.named_parameters())
+
+    def loss_of(step: int) -> torch.Tensor:
+        words = hashed.input_ids(f"ids:{step}", BATCH * 6, 38)
+        rows = [words[6 * i : 6 * i + 6] for i in range(BATCH)]
+        ids = torch.tensor([[38, *row[: 3 + i], *[39] * (4 - i)] for i, row in enumerate(rows)])
+        pixels = hashed.input_tensor(f"pixels:{step}", [BATCH, 3, 12, 12])
+        texts = normalize(text(input_ids=ids).text_embeds, dim=-1)
+        images = normalize(vision(pixel_values=pixels).image_embeds, dim=-1)
+        logits = scale.exp() * images @ texts.T
+        labels = torch.arange(BATCH)
+        return (cross_entropy(logits, labels) + cross_entropy(logits.T, labels)) / 2
+
+    write(path, train({"text": TEXT, "vision": VISION}, parameters | {"logit_scale": scale}, loss_of))
+
+
+def unet(path: Path) -> None:
+    """The squared error of v (arXiv:2202.00512, appendix D) on Stable Diffusion's schedule."""
+    model = hashed.fill(UNet2DConditionModel.from_config(UNET))
+    roots = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64)
+    alphas = (1 - roots**2).cumprod(0)
+
+    def loss_of(step: int) -> torch.Tensor:
+        x0, noise = (hashed.input_tensor(f"{what}:{step}", [BATCH, 4, 8, 8]) for what in ("x0", "noise"))
+        context = hashed.input_tensor(f"context:{step}", [BATCH, 5, 12])
+        t = torch.tensor(hashed.input_ids(f"t:{step}", BATCH, 1000))
+        signal, spread = (root.view(-1, 1, 1, 1) for root in (alphas[t].sqrt(), (1 - alphas[t]).sqrt()))
+        predicted = model(signal * x0 + spread * noise, t, context).sample
+        return (predicted - (signal * noise - spread * x0)).square().mean()
+
+    write(path, train({"config": UNET}, dict(model.named_parameters()), loss_of))
+
+
+def write_all(root: Path) -> None:
+    clip(root / "ten_steps_clip.json")
+    unet(root / "ten_steps_unet.json")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    write_all(Path(__file__).resolve().parents[2] / "testdata" / "golden")
