@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use aquatint_checkpoint::atomic;
 use aquatint_eval::distances::KernelOptions;
 use aquatint_eval::measure::{self, Input, Options};
-use aquatint_eval::{Clip, EvalError, Features, Reading, Report, Resizing, Watch, open_features};
+use aquatint_eval::{
+    Clip, EvalError, Features, Reading, Report, Resizing, Watch, open_distance, open_features,
+};
 use aquatint_pipeline::{Encoding, LoadOptions, ModelSource, open_model, save_picture};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::{EvalArgs, Like, Metric};
+use crate::args::{EvalArgs, Like, Metric, SingleArgs};
 use crate::console;
 use crate::failure::Failure;
 use crate::names::{check_folder, unwritable};
@@ -134,8 +136,13 @@ fn measured(
             };
             let load = LoadOptions::default();
             let model = open_model(&source, &load)?;
-            let size = args.single.size.map(|size| size as usize);
-            measure::reconstruction(a, &*model, size, network, None, &options, watch)?
+            let SingleArgs { size, perceptual, heads, .. } = &args.single;
+            let perceptual = match perceptual {
+                Some(file) => Some(open_distance(file, heads.as_deref())?),
+                None => None,
+            };
+            let (size, perceptual) = (size.map(|size| size as usize), perceptual.as_deref());
+            measure::reconstruction(a, &*model, size, network, perceptual, &options, watch)?
         }
     })
 }

@@ -39,7 +39,7 @@ fn eval() {
 
         Options:
               --features <FILE>
-                  Weights of the network that looks at pictures: pt_inception-2015-12-05-6726825d.pth of pytorch-fid, or torch-fidelity's
+                  Weights of the network that looks at pictures: pt_inception-2015-12-05-6726825d.pth of pytorch-fid, or torch-fidelity's; with EfficientNet-Lite0's, distances are called FD-EffNet and KD-EffNet
 
               --like <NAME>
                   Whose way of scaling pictures to Inception's size; distances are comparable only within one
@@ -91,5 +91,11 @@ fn eval() {
 
               --size <PIXELS>
                   reconstruction: width and height of the pictures [default: the model's]
+
+              --perceptual <FILE>
+                  reconstruction: weights of a network for the perceptual distance, VGG16 (torchvision's or the lpips package's) or EfficientNet-Lite0
+
+              --heads <FILE>
+                  reconstruction: LPIPS's weights of VGG16's channels, if they are in a file of their own
     "#]].assert_eq(&format!("{}\n", help.join("\n")));
 }

@@ -25,7 +25,8 @@ pub struct EvalArgs {
     pub b: Option<PathBuf>,
 
     /// Weights of the network that looks at pictures: pt_inception-2015-12-05-6726825d.pth of
-    /// pytorch-fid, or torch-fidelity's
+    /// pytorch-fid, or torch-fidelity's; with EfficientNet-Lite0's, distances are called FD-EffNet and
+    /// KD-EffNet
     #[arg(long, value_name = "FILE")]
     pub features: Option<PathBuf>,
 
@@ -91,6 +92,15 @@ pub struct SingleArgs {
     /// reconstruction: width and height of the pictures [default: the model's]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=16_384))]
     pub size: Option<u64>,
+
+    /// reconstruction: weights of a network for the perceptual distance, VGG16 (torchvision's or the
+    /// lpips package's) or EfficientNet-Lite0
+    #[arg(long, value_name = "FILE")]
+    pub perceptual: Option<PathBuf>,
+
+    /// reconstruction: LPIPS's weights of VGG16's channels, if they are in a file of their own
+    #[arg(long, value_name = "FILE", requires = "perceptual")]
+    pub heads: Option<PathBuf>,
 }
 
 /// What is measured.
@@ -125,10 +135,11 @@ impl EvalArgs {
     /// The first option that was given and is not for this measurement, and what it is for.
     pub fn not_for_this(&self) -> Option<(&'static str, &'static str)> {
         use Metric::{Clip, Fid, Is, Kid, Nearest, Prdc, Reconstruction};
-        let SingleArgs { splits, subsets, subset_size, seed, neighbours, size } = &self.single;
+        let SingleArgs { splits, subsets, subset_size, seed, neighbours, size, perceptual, .. } =
+            &self.single;
         let comparisons: &[Metric] = &[Fid, Kid, Prdc, Nearest];
         let looked: &[Metric] = &[Fid, Is, Kid, Prdc, Nearest, Reconstruction];
-        let table: [(&str, bool, &[Metric], &str); 8] = [
+        let table: [(&str, bool, &[Metric], &str); 9] = [
             ("--features", self.features.is_some(), looked, "everything but clip"),
             ("--save-stats", self.save_stats.is_some(), comparisons, "fid, kid, prdc and nearest"),
             ("--splits", splits.is_some(), &[Is], "is"),
@@ -136,6 +147,7 @@ impl EvalArgs {
             ("--subset-size", subset_size.is_some(), &[Kid], "kid"),
             ("--seed", seed.is_some(), &[Is, Kid], "is and kid"),
             ("--neighbours", neighbours.is_some(), &[Prdc], "prdc"),
+            ("--perceptual", perceptual.is_some(), &[Reconstruction], "reconstruction"),
             ("--size", size.is_some(), &[Reconstruction], "reconstruction"),
         ];
         debug_assert!(!looked.contains(&Clip));

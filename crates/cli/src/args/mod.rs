@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 pub use self::adapters::AdapterArgs;
 pub use self::draw::{DrawArgs, WishArgs};
 pub use self::dtype::{Dtype, VaeTiling};
-pub use self::eval::{EvalArgs, Like, Metric};
+pub use self::eval::{EvalArgs, Like, Metric, SingleArgs};
 pub use self::from::{Repeated, Typed};
 pub use self::generate::GenerateArgs;
 pub use self::guidance::GuidanceArgs;

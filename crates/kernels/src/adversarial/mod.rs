@@ -13,6 +13,7 @@ mod depthwise;
 mod elementwise;
 mod functions;
 mod norms;
+mod pools;
 mod products;
 mod weights;
 

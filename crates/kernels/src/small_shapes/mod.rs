@@ -40,6 +40,7 @@ mod epilogues;
 mod fusions;
 mod layouts;
 mod norms;
+mod pools;
 mod products;
 mod training;
 mod winograd;

@@ -127,7 +127,7 @@ pub struct GenerateRequest {
     /// How many pictures.
     pub count: usize,
     /// The file of the picture to begin with, for whoever reads the request later; the picture
-    /// itself is in the [`Inputs`].
+    /// itself is in the [`Inputs`](crate::Inputs).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
     /// The file of the mask, likewise.
