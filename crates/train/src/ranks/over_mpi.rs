@@ -53,7 +53,7 @@ impl Ranks for Mpi {
     }
 
     fn sum(&self, numbers: &mut [f64]) {
-        // An empty message need not wait for anyone.
+        // MPI may return from an empty message at once, but whoever calls this wants to wait.
         let mine: Vec<f64> = numbers.iter().copied().chain([0.0]).collect();
         let mut all = vec![0.0; mine.len()];
         self.world.all_reduce_into(&mine[..], &mut all[..], SystemOperation::sum());
