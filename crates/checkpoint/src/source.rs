@@ -79,6 +79,28 @@ impl Source {
         }
     }
 
+    /// The bytes of `range`, in `buffer` if they are not in memory yet: for one piece after another.
+    pub fn read_into<'a>(
+        &'a self,
+        range: Range<usize>,
+        buffer: &'a mut Vec<u8>,
+    ) -> io::Result<&'a [u8]> {
+        match self {
+            Self::Disk(file, len) if range.start <= range.end && range.end <= *len => {
+                buffer.resize(range.len(), 0);
+                read_exact_at(file, buffer, range.start as u64)?;
+                Ok(buffer)
+            }
+            _ => match self.read(range)? {
+                Cow::Borrowed(bytes) => Ok(bytes),
+                Cow::Owned(bytes) => {
+                    *buffer = bytes;
+                    Ok(buffer)
+                }
+            },
+        }
+    }
+
     /// The bytes of `range` as far as the file has them.
     pub fn read_up_to(&self, range: Range<usize>) -> io::Result<Cow<'_, [u8]>> {
         self.read(range.start.min(self.len())..range.end.min(self.len()))
@@ -124,6 +146,10 @@ mod tests {
             assert_eq!(source.read(1..9).unwrap(), &b"12345678"[..]);
             assert_eq!(source.read(10..10).unwrap(), &b""[..]);
             assert_eq!(source.read_up_to(8..20).unwrap(), &b"89"[..]);
+            let mut buffer = Vec::new();
+            assert_eq!(source.read_into(1..9, &mut buffer).unwrap(), b"12345678");
+            assert_eq!(source.read_into(3..6, &mut buffer).unwrap(), b"345");
+            assert!(source.read_into(8..11, &mut buffer).is_err());
             let end = source.read(8..usize::MAX).unwrap_err();
             assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
         }

@@ -13,7 +13,7 @@ use crate::{Container, Entry, LoadError, Manifest, nearest};
 
 /// How many bytes are read and converted at a time, so that converting a tensor takes little more
 /// memory than the tensor itself.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 1 << 18;
 
 /// The tensors of a file, which stay in it until they are asked for. Everything in its head has
 /// been compared with the length of the file, so a tensor is never larger than the file that holds
@@ -114,13 +114,14 @@ impl Weights {
         else {
             return Err(self.wrong_dtype(name, entry));
         };
-        let count = entry.bytes.len() / bytes * elements;
-        let mut values = Vec::with_capacity(count);
-        self.chunks(entry, *bytes, |chunk| decode(chunk, &mut values))?;
         if let Some(strides) = &entry.strides {
-            values = gather(&values, &entry.shape, strides);
+            let mut values = Vec::with_capacity(entry.bytes.len() / bytes * elements);
+            self.chunks(entry, *bytes, |chunk| decode(chunk, &mut values))?;
+            return Ok(Tensor::new(gather(&values, &entry.shape, strides), &entry.shape));
         }
-        Ok(Tensor::new(values, &entry.shape))
+        Tensor::written(&entry.shape, |values| {
+            self.chunks(entry, *bytes, |chunk| decode(chunk, values))
+        })
     }
 
     /// A tensor as [`Weights::get`], but numbers of 16 bits stay as they are: half the memory.
@@ -183,10 +184,11 @@ impl Weights {
     ) -> Result<(), LoadError> {
         let source = &self.sources[entry.shard];
         let step = CHUNK / block * block;
+        let mut buffer = Vec::new();
         for start in entry.bytes.clone().step_by(step) {
             let range = start..(start + step).min(entry.bytes.end);
-            match source.read(range) {
-                Ok(bytes) => each(&bytes),
+            match source.read_into(range, &mut buffer) {
+                Ok(bytes) => each(bytes),
                 Err(source) => return Err(LoadError::Read { file: self.file.clone(), source }),
             }
         }

@@ -35,6 +35,7 @@ mod numbers;
 pub mod optimizer;
 #[cfg(test)]
 mod oracle;
+mod pages;
 pub mod parallel;
 pub mod peak;
 pub mod pool3;
@@ -52,6 +53,7 @@ mod weight;
 pub use activations::{Activations, ActivationsMut, has_pairs, widen};
 pub use epilogue::{Epilogue, Nonlinearity};
 pub use numbers::Numbers;
+pub use pages::large as large_pages;
 pub use scratch::release as release_scratch_memory;
 pub use weight::Weight;
 

@@ -3,10 +3,11 @@
 //! A fresh large allocation costs a page fault for every 4 KiB, which for packed weights is more
 //! than the packing. What a buffer holds when it is taken is unspecified.
 
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-use crate::parallel;
+use crate::{pages, parallel};
 
 #[cfg(test)]
 use crate::testing::fenced::{Fenced, side_of_this_thread};
@@ -21,6 +22,9 @@ const KEPT: usize = 48;
 
 /// Most lines that wait for another use (256 MiB).
 const MOST: usize = 1 << 22;
+
+/// Lines that a thread clears at a time (2 MiB).
+const AT_ONCE: usize = 1 << 15;
 
 static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
@@ -43,7 +47,7 @@ impl Lines {
                 ..Self::new(vec![], len)
             };
         }
-        Self::new(vec![Line([0; 16]); len.div_ceil(16)], len)
+        Self::new(zeros(len.div_ceil(16)), len)
     }
 
     /// The first `len` words of `lines`.
@@ -89,6 +93,17 @@ impl Lines {
     }
 }
 
+fn zeros(lines: usize) -> Vec<Line> {
+    let mut zeros = Vec::with_capacity(lines);
+    let new = &mut zeros.spare_capacity_mut()[..lines];
+    pages::large(new);
+    // The first to write a page waits for it: so all threads do.
+    parallel::chunks(new, AT_ONCE, |_, lines| lines.fill(MaybeUninit::new(Line([0; 16]))));
+    // SAFETY: as many were written.
+    unsafe { zeros.set_len(lines) };
+    zeros
+}
+
 /// A buffer of words that goes back to the pool when dropped.
 pub(crate) struct Scratch(Lines);
 
@@ -117,7 +132,7 @@ impl Scratch {
             }
         };
         if lines.len() < needed {
-            lines = vec![Line([0; 16]); needed.next_power_of_two().min(needed + (1 << 16))];
+            lines = zeros(needed.next_power_of_two().min(needed + (1 << 16)));
         }
         Self(Lines::new(lines, len))
     }
@@ -169,25 +184,11 @@ impl Drop for Scratch {
 }
 
 /// Gives buffers that wait for another use back to the system, and with them what the allocator has
-/// kept of everything that was freed before: after a model was dropped that may be gigabytes.
+/// kept of everything that was freed before.
 pub fn release() {
     POOL.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    trim();
+    pages::trim();
 }
-
-#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-fn trim() {
-    unsafe extern "C" {
-        fn malloc_trim(pad: usize) -> std::ffi::c_int;
-    }
-    // SAFETY: this is how glibc declares it. It gives back pages that no allocation is in, from any
-    // thread at any time.
-    unsafe { malloc_trim(0) };
-}
-
-/// Other allocators do so by themselves.
-#[cfg(not(all(target_os = "linux", target_env = "gnu", not(miri))))]
-fn trim() {}
 
 /// [`crate::parallel::chunks`] for words.
 pub(crate) fn word_chunks(out: &mut [u32], chunk: usize, work: impl Fn(usize, &mut [u32]) + Sync) {

@@ -1,12 +1,10 @@
 //! The weights of one part of a model, wherever they are.
 
-use std::sync::mpsc;
-use std::thread;
-
 use aquatint_checkpoint::naming::{Layout, Plan, shapes};
 use aquatint_checkpoint::{LoadError, LoadReport, Weights};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::{Tensor, Use};
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::lora::{Adapters, Filled};
@@ -63,7 +61,7 @@ impl Parts<'_> {
         adapters: &Adapters,
     ) -> Result<(), ModelError> {
         let (found, options) = (self.find(part, module)?, self.options);
-        let get = |name: &str, shape: &[usize], used| {
+        let get = |name: &str, shape: &[usize], used: Use| {
             let value = found.tensor(part, name, shape)?;
             adapters.apply((part, name), used, options.trainable, value)
         };
@@ -177,9 +175,9 @@ const ENDINGS: [&str; 8] = [
     ".fp16.bin.index.json",
 ];
 
-/// Gives those parameters of `module` that are `wanted`, in order, the values that `get` has for a
-/// name and a shape, as the options want them to be kept. While one is prepared the next is read
-/// already; there are no more at a time.
+/// Gives those parameters of `module` that are `wanted` the values that `get` has for a name and a
+/// shape, as the options want them to be kept. Every thread reads and prepares one at a time; there
+/// are hardly more in memory in any other form.
 ///
 /// # Errors
 /// Those of `get`.
@@ -187,9 +185,9 @@ pub fn fill<E: Send>(
     module: &mut impl Module,
     options: &LoadOptions,
     wanted: &dyn Fn(&str) -> bool,
-    get: impl Fn(&str, &[usize]) -> Result<Tensor, E> + Send,
+    get: impl Fn(&str, &[usize]) -> Result<Tensor, E> + Sync,
 ) -> Result<(), E> {
-    fill_changed(module, options, wanted, move |name, shape, _| get(name, shape).map(Filled::from))
+    fill_changed(module, options, wanted, |name, shape, _| get(name, shape).map(Filled::from))
 }
 
 /// [`fill`] with values that may have something beside them; `get` is told the use, too.
@@ -197,31 +195,19 @@ fn fill_changed<E: Send>(
     module: &mut impl Module,
     options: &LoadOptions,
     wanted: &dyn Fn(&str) -> bool,
-    get: impl Fn(&str, &[usize], Use) -> Result<Filled, E> + Send,
+    get: impl Fn(&str, &[usize], Use) -> Result<Filled, E> + Sync,
 ) -> Result<(), E> {
     module.set_precision(options.precision);
     let mut parameters = module.named_parameters_mut();
     parameters.retain(|(name, _)| wanted(name));
-    let asked: Vec<_> =
-        parameters.iter().map(|(name, p)| (name.clone(), p.shape().to_vec(), p.used())).collect();
-    thread::scope(|scope| {
-        let (send, values) = mpsc::sync_channel(0);
-        scope.spawn(move || {
-            // Nobody listens any more after an error.
-            asked
-                .iter()
-                .map(|(name, shape, used)| get(name, shape, *used))
-                .try_for_each(|value| send.send(value))
-        });
-        for ((_, parameter), filled) in parameters.into_iter().zip(values) {
-            let Filled { value, beside } = filled?;
-            if options.trainable {
-                parameter.set(value.in_f32());
-            } else {
-                parameter.set(value);
-                beside.into_iter().for_each(|beside| parameter.set_beside(beside));
-                parameter.prepare();
-            }
+    parameters.par_iter_mut().with_max_len(1).try_for_each(|(name, parameter)| {
+        let Filled { value, beside } = get(name, parameter.shape(), parameter.used())?;
+        if options.trainable {
+            parameter.set(value.in_f32());
+        } else {
+            parameter.set(value);
+            beside.into_iter().for_each(|beside| parameter.set_beside(beside));
+            parameter.prepare();
         }
         Ok(())
     })

@@ -99,11 +99,31 @@ impl Buffer {
             None => {
                 let freed = pool().make(len);
                 drop(freed);
-                vec![0.0; len]
+                let values = vec![0.0; len];
+                aquatint_kernels::large_pages(&values);
+                values
             }
         };
         values.resize(len, 0.0);
         Self { values, pooled: true }
+    }
+
+    /// `len` numbers that `write` appends to an empty list with room for them.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    #[track_caller]
+    pub fn written<E>(
+        len: usize,
+        write: impl FnOnce(&mut Vec<f32>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut buffer = Self::stale(len);
+        let capacity = buffer.values.capacity();
+        buffer.values.clear();
+        write(&mut buffer.values)?;
+        assert_eq!(buffer.values.len(), len, "numbers written");
+        assert_eq!(buffer.values.capacity(), capacity, "the list has room for all of them");
+        Ok(buffer)
     }
 
     /// `len` zeros.

@@ -31,6 +31,22 @@ impl Tensor {
         Self::from_buffer(values.into(), shape)
     }
 
+    /// A tensor of the numbers that `write` appends to an empty list, in row-major order. The list
+    /// is in memory that was used before, where there is some.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    ///
+    /// # Panics
+    /// If it appends another number of them than `shape` says.
+    #[track_caller]
+    pub fn written<E>(
+        shape: &[usize],
+        write: impl FnOnce(&mut Vec<f32>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        Ok(Self::from_buffer(Buffer::written(volume(shape), write)?, shape))
+    }
+
     #[track_caller]
     pub(crate) fn from_buffer(data: Buffer, shape: &[usize]) -> Self {
         assert_eq!(data.len(), volume(shape), "{} numbers cannot have shape {shape:?}", data.len());
