@@ -69,7 +69,7 @@ impl ResnetBlock2D {
         let heard = if scale_shift { 2 * outputs } else { outputs };
         // Of a U-Net's error in bf16, most would arise at its highest resolution.
         let fine = time.is_some() && outputs <= FEW_CHANNELS;
-        let same3 = |inputs| match fine {
+        let same3 = |inputs| match fine && inputs <= FEW_CHANNELS {
             true => Conv2d::same3(inputs, outputs).finely_rounded(),
             false => Conv2d::same3(inputs, outputs),
         };
