@@ -32,6 +32,7 @@ mod embedding;
 mod error;
 mod generate;
 pub mod gif;
+pub mod html;
 mod inputs;
 mod int8;
 mod latent_preview;

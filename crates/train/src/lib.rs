@@ -51,6 +51,7 @@ pub mod weighting;
 mod widened;
 pub mod wordless;
 
+use std::fs;
 use std::path::Path;
 
 use aquatint_nn::ModuleExt;
@@ -165,6 +166,7 @@ where
         optimizer: config.optimizer.clone(),
         fingerprint,
         resume: options.resume,
+        text: fs::read_to_string(path).map_err(TrainError::io(path))?,
     };
     let outcome = run::run(&mut task, &settings, monitor, ranks)?;
     if !outcome.stopped && ranks.rank() == 0 {

@@ -28,6 +28,7 @@ use crate::metrics::{self, Metrics};
 use crate::monitor::{Monitor, StepReport};
 use crate::optimizer::{Optimizer, grad_norm};
 use crate::ranks::{Buckets, Ranks};
+use crate::report::tensorboard::Events;
 use crate::task::{Figures, Task};
 
 /// The parts of a configuration that the loop reads.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub fingerprint: BTreeMap<String, Value>,
     /// Whether to go on from the checkpoint in the run's folder.
     pub resume: bool,
+    /// The text of the configuration, for the report.
+    pub text: String,
 }
 
 /// How a run ended.
@@ -108,6 +111,8 @@ struct Run<'a> {
     ema: Ema,
     /// The first process writes.
     metrics: Option<Metrics>,
+    /// The same for TensorBoard.
+    events: Option<Events>,
     /// Steps done.
     step: u64,
     /// The step of the newest checkpoint.
@@ -214,6 +219,7 @@ impl<'a> Run<'a> {
         let path = folder.join("metrics.jsonl");
         let metrics = if ranks.rank() == 0 { Some(Metrics::open(&path, step)?) } else { None };
         let lines = metrics::lines(&path)?;
+        let events = metrics.as_ref().map(|_| Events::open(folder, &lines)).transpose()?;
         let newest = |key: &str| lines.iter().filter_map(|line| line[key].as_f64()).next_back();
         let (earlier, loss) = (newest("seconds"), newest("loss"));
         let began = monitor.seconds();
@@ -227,6 +233,7 @@ impl<'a> Run<'a> {
             second,
             ema,
             metrics,
+            events,
             step,
             saved: (step > 0).then_some(step),
             earlier: earlier.unwrap_or(0.0),

@@ -1,6 +1,7 @@
 //! What a run writes down: lines, pictures, checkpoints, models.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use aquatint_pipeline::png;
 use serde_json::{Map, Value, json};
@@ -8,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{Run, checkpoint_path};
 use crate::checkpointing;
 use crate::error::TrainError;
-use crate::report::plot;
+use crate::report::tensorboard::sample_path;
+use crate::report::{page, plot};
 use crate::task::Task;
 
 impl Run<'_> {
@@ -34,7 +36,8 @@ impl Run<'_> {
     }
 
     fn write_line(&mut self, line: &Value) -> Result<(), TrainError> {
-        self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.append(line))
+        self.metrics.as_mut().map_or(Ok(()), |metrics| metrics.append(line))?;
+        self.events.as_mut().map_or(Ok(()), |events| events.line(line))
     }
 
     /// Runs `f` with the averaged weights in the model.
@@ -66,9 +69,11 @@ impl Run<'_> {
         self.last.figures =
             figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         if let Some(picture) = samples {
-            let name = format!("samples/step-{:06}.png", self.step);
-            let path = self.settings.run.folder.join(name);
+            let path = sample_path(&self.settings.run.folder, self.step);
             png::save(&path, &picture, &BTreeMap::new()).map_err(TrainError::io(&path))?;
+            if let Some(events) = &mut self.events {
+                events.picture(self.step, &fs::read(&path).map_err(TrainError::io(&path))?)?;
+            }
         }
         Ok(())
     }
@@ -93,7 +98,8 @@ impl Run<'_> {
         }
         let settings = self.settings;
         self.with_averages(|task| task.export(&settings.run.export))?;
-        plot::loss_curve(&settings.run.folder)
+        plot::loss_curve(&settings.run.folder)?;
+        page::report(&settings.run.folder, self.task.name(), &settings.text)
     }
 }
 
