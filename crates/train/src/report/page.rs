@@ -99,7 +99,7 @@ mod tests {
         let mut text = String::new();
         for step in 1..=9_u64 {
             let picture = aquatint_pipeline::Picture::new(4, 4, [step as u8; 3]);
-            aquatint_pipeline::png::save(&sample_path(path, step), &picture, &Default::default())
+            aquatint_pipeline::png::save(sample_path(path, step), &picture, &Default::default())
                 .unwrap();
             text +=
                 &format!("{{\"step\":{step},\"loss\":{},\"seconds\":3600}}\n", 1.0 / step as f64);
