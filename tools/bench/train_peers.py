@@ -35,22 +35,32 @@ def our_bench() -> Path:
     return Path([path for path in found if path][-1])
 
 
+def run(command: list[str], **options) -> tuple[str, float]:
+    """What a command prints, and its peak of memory in MiB."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
+        out = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return out, usage.ru_maxrss / 1024
+
+
 def ours(bench: Path, args: argparse.Namespace) -> list[float]:
-    """Median and best images a second."""
+    """Median and best images a second, and MiB."""
     command = [str(bench), str(args.config), str(args.steps), args.dtype]
     environment = os.environ | {"RAYON_NUM_THREADS": str(args.threads)}
-    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
-    return [float(number) for number in re.search(r"([\d.]+) images/s \(best ([\d.]+)\)", out).groups()]
+    out, peak = run(command, env=environment)
+    speeds = re.search(r"([\d.]+) images/s \(best ([\d.]+)\)", out).groups()
+    return [*(float(number) for number in speeds), peak]
 
 
 def theirs(args: argparse.Namespace, options: list[str]) -> list[float]:
     command = [sys.executable, str(HERE / "train_unet.py"), "--config", str(args.config),
                "--dtype", args.dtype, "--steps", str(args.steps), "--threads", str(args.threads)]
-    out = subprocess.run(
-        command + options, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ).stdout
+    out, peak = run(command + options, stderr=subprocess.DEVNULL)
     found = json.loads([line for line in out.splitlines() if line.startswith("{")][-1])
-    return [found["median_images_per_second"], found["batch"] / found["best_step_seconds"]]
+    return [found["median_images_per_second"], found["batch"] / found["best_step_seconds"], peak]
 
 
 def main() -> None:
@@ -69,12 +79,14 @@ def main() -> None:
     contestants = {"Aquatint": lambda: ours(bench, args)}
     contestants |= {name: functools.partial(theirs, args, options) for name, options in peers.items()}
     medians, best = {name: [] for name in contestants}, dict.fromkeys(contestants, 0.0)
+    peaks = dict.fromkeys(contestants, 0.0)
     ratios, load = [], os.getloadavg()[0]
     for round_number in range(args.rounds):
-        for name, run in contestants.items():
-            median, fastest = run()
+        for name, train in contestants.items():
+            median, fastest, peak = train()
             medians[name].append(median)
             best[name] = max(best[name], fastest)
+            peaks[name] = max(peaks[name], peak)
         ratios.append(medians["Aquatint"][-1] / max(medians[name][-1] for name in peers))
         speeds = ", ".join(f"{name} {found[-1]:.1f}" for name, found in medians.items())
         print(f"round {round_number + 1}: {speeds} images/s; {ratios[-1]:.2f} times the faster",
@@ -87,6 +99,7 @@ def main() -> None:
         "median_images_per_second": {
             name: round(statistics.median(found), 1) for name, found in medians.items()},
         "best_images_per_second": {name: round(value, 1) for name, value in best.items()},
+        "peak_memory_mib": {name: round(value) for name, value in peaks.items()},
         "ratios": [round(ratio, 3) for ratio in ratios],
         "median_ratio": round(statistics.median(ratios), 3),
         "ratio_of_best": round(best["Aquatint"] / max(best[name] for name in peers), 3),
