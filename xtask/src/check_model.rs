@@ -71,7 +71,7 @@ struct Question<'a> {
 
 /// Draws, compares, prints.
 pub fn run(args: Args) -> Result<()> {
-    let config = DataConfig { folder: args.data.clone(), size: 128 };
+    let config = DataConfig { memory_gb: f64::INFINITY, ..DataConfig::new(&args.data, 128) };
     let data = Dataset::open(&config, &mut Quiet)?;
     let questions = questions(&data.train, args.count, args.seed);
     let components = Components::load(&ModelSource::folder(&args.model)?, &args.dtype.options())?;

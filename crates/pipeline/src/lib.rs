@@ -55,6 +55,7 @@ mod source;
 mod stages;
 mod step_cache;
 mod super_resolution;
+mod tar;
 mod text_encoder;
 mod text_to_image;
 pub mod tokenizer;
@@ -97,6 +98,7 @@ pub use single_file::SingleFile;
 pub use source::ModelSource;
 pub use stages::{Stages, TextEncoders};
 pub use super_resolution::{Tiles, Upscaler};
+pub use tar::{Tar, TarEntry};
 pub use text_encoder::{TextEncoder, TextEncoderConfig};
 pub use text_to_image::{
     decode, denoise, image_to_image, inpaint, outpaint, text_to_image, travel,

@@ -81,17 +81,11 @@ pub fn decode(bytes: &[u8]) -> io::Result<(Picture, BTreeMap<String, String>)> {
     Ok((Picture { width, height, rgb }, texts))
 }
 
-/// Width and height of any PNG, of at most `largest` each, and its pixels as 8-bit RGBA; of an
-/// animated one the first picture.
+/// Width, height and pixels as 8-bit RGBA of any PNG of a size that is `allowed`, and what the file
+/// says in Exif's format; of an animated one the first picture.
 ///
 /// # Errors
 /// If it is no PNG, or larger. The message is the reason, without the name of the file.
-pub fn decode_rgba(bytes: &[u8], largest: usize) -> io::Result<([usize; 2], Vec<u8>)> {
-    let InFile { size, rgba, .. } = read_rgba(bytes, |width, height| width.max(height) <= largest)?;
-    Ok((size, rgba))
-}
-
-/// The same for sizes that are `allowed`, and what the file says in Exif's format.
 pub(crate) fn read_rgba(
     bytes: &[u8],
     allowed: impl Fn(usize, usize) -> bool,

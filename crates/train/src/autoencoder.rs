@@ -25,6 +25,7 @@ use self::network::Network;
 pub use self::task::{AutoencoderTask, DiscriminatorConfig, LossForm, Regularization};
 use crate::colours::COLOURS;
 use crate::config::{Config, RunConfig};
+use crate::data::buckets::refuse;
 use crate::data::{Dataset, Drawing};
 use crate::error::TrainError;
 use crate::export;
@@ -42,6 +43,8 @@ pub type VQConfig = Config<AutoencoderTask, VQModelConfig>;
 
 /// Pictures that pass through the network at once outside of training.
 const AT_ONCE: usize = 16;
+/// Why there are no buckets.
+const SQUARES: &str = "an autoencoder is trained on squares, of `task.crop` pixels";
 /// Training pictures that the scale of the latents is measured on.
 const SCALE_PICTURES: usize = 256;
 
@@ -59,6 +62,7 @@ impl Autoencoder {
     /// One with KL regularization. Checks that configuration and data fit together.
     pub fn new(config: AutoencoderConfig, data: Dataset) -> Result<Self, TrainError> {
         config.model.validate().map_err(TrainError::Data)?;
+        refuse(&config.data, SQUARES)?;
         let network = Network::Kl(AutoencoderKL::new(&config.model));
         Self::of(config.run, config.task, network, data)
     }
@@ -66,6 +70,7 @@ impl Autoencoder {
     /// One with a codebook. Checks that configuration and data fit together.
     pub fn vq(config: VQConfig, data: Dataset) -> Result<Self, TrainError> {
         config.model.validate().map_err(TrainError::Data)?;
+        refuse(&config.data, SQUARES)?;
         let network = Network::Vq(VQModel::new(&config.model));
         Self::of(config.run, config.task, network, data)
     }
@@ -116,14 +121,15 @@ impl Autoencoder {
     }
 
     /// The moments of the latents of training pictures.
-    fn moments(&self) -> Moments {
-        let train = &self.data.train;
-        let spread = (train.len() / SCALE_PICTURES).max(1);
-        let chosen = train.iter().step_by(spread).take(SCALE_PICTURES);
-        let views: Vec<View<'_>> = on_every_colour(chosen).collect();
+    fn moments(&self) -> Result<Moments, TrainError> {
+        let count = self.data.train.len();
+        let spread = (count / SCALE_PICTURES).max(1);
+        let chosen: Vec<usize> = (0..count).step_by(spread).take(SCALE_PICTURES).collect();
+        let chosen = self.data.taken(&chosen)?;
+        let views: Vec<View<'_>> = on_every_colour(chosen.iter()).collect();
         let network = &self.stage.network;
         let latents = views.chunks(AT_ONCE).map(|some| network.latents(&self.whole(some)));
-        Moments::of(latents, network.latent_channels())
+        Ok(Moments::of(latents, network.latent_channels()))
     }
 }
 
@@ -180,6 +186,10 @@ impl Task for Autoencoder {
         self.stage.discriminator.is_some().then(why).map(str::to_owned)
     }
 
+    fn fetch(&mut self, step: u64, part: Part) -> Result<(), TrainError> {
+        self.data.hold(&part.share(self.order.batch(step, self.run.batch_size)))
+    }
+
     fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
         let AutoencoderTask { crop, flip, .. } = self.stage.task;
         let size = self.data.size;
@@ -207,14 +217,14 @@ impl Task for Autoencoder {
     }
 
     fn samples(&mut self) -> Option<Picture> {
-        Some(self.grid())
+        self.grid()
     }
 
     /// The latents of the exported autoencoder have mean 0 and variance 1, as far as it has the
     /// means for that; what is missing does its scaling factor. One with a codebook, which is not
     /// to be changed, is exported under latent diffusion's name for it.
     fn export(&mut self, folder: &Path) -> Result<(), TrainError> {
-        let moments = self.moments();
+        let moments = self.moments()?;
         let size = Some(PerBlock::Same(self.data.size));
         let weights = |part: &Path| part.join("diffusion_pytorch_model.safetensors");
         match &self.stage.network {

@@ -93,7 +93,10 @@ mod tests {
 
     fn data() -> Dataset {
         let train = vec![drawing(Some("flat"), 3), drawing(Some("3d"), 4), drawing(None, 3)];
-        Dataset { size: 8, train, validation: vec![drawing(Some("3d"), 4), drawing(Some("?"), 4)] }
+        let validation = vec![drawing(Some("3d"), 4), drawing(Some("?"), 4)];
+        let mut data = Dataset::default();
+        (data.train, data.validation) = (train, validation);
+        data
     }
 
     fn keys(keys: &[&str]) -> Vec<String> {

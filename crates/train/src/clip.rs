@@ -22,6 +22,7 @@ use crate::captions;
 use crate::colours::COLOURS;
 use crate::config::Config;
 use crate::contrastive::{FIRST_LOGIT_SCALE, LAST_LOGIT_SCALE, contrastive_loss};
+use crate::data::buckets::refuse;
 use crate::data::{Dataset, Drawing};
 use crate::error::TrainError;
 use crate::export;
@@ -82,6 +83,7 @@ pub struct Clip {
 impl Clip {
     /// Trains the tokenizer and builds the towers.
     pub fn new(mut config: ClipConfig, data: Dataset) -> Result<Self, TrainError> {
+        refuse(&config.data, "the image tower looks at squares")?;
         let ClipTask { vocab_size, model_max_length } = config.task;
         if vocab_size < 514 || model_max_length < 3 {
             return Err(TrainError::Data(
@@ -157,6 +159,10 @@ impl Task for Clip {
 
     fn cannot_be_cut(&self, _: usize) -> Option<String> {
         Some("every caption is compared with every picture of a step".into())
+    }
+
+    fn fetch(&mut self, step: u64, _: Part) -> Result<(), TrainError> {
+        self.data.hold(&self.order.batch(step, self.config.run.batch_size))
     }
 
     fn loss(&mut self, step: u64, _: Part, rng: &mut Rng) -> StepLoss {

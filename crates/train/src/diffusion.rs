@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::TrainError;
 use crate::export;
-use crate::frozen::{check, load};
+use crate::frozen::{buckets_fit, check, load};
 use crate::inpainting::Holes;
 use crate::latents::{Latents, backgrounds, encode_views};
 use crate::monitor::Monitor;
@@ -34,6 +34,7 @@ use crate::networks::Networks;
 use crate::order::Order;
 use crate::part::Part;
 use crate::pictures::View;
+use crate::ranks::Ranks;
 use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
 use crate::weighting::LossConfig;
@@ -110,18 +111,23 @@ impl Diffusion {
     /// Loads the frozen parts from the model folder and encodes the pictures.
     pub fn new(
         config: DiffusionConfig,
-        data: Dataset,
+        mut data: Dataset,
         monitor: &mut dyn Monitor,
+        ranks: &dyn Ranks,
     ) -> Result<Self, TrainError> {
         check(&config)?;
         let components = load(&config)?;
+        buckets_fit(&config, components.vae.config().downsampling_factor())?;
         let schedule = config.model.scheduler.schedule().map_err(TrainError::Data)?;
         std::fs::create_dir_all(&config.run.folder).map_err(TrainError::io(&config.run.folder))?;
         let prediction_type = config.model.scheduler.prediction_type().map_err(TrainError::Data)?;
         let path = config.run.folder.join("latents.safetensors");
         let variants = config.task.variants_per_image;
-        let latents = Latents::open(&path, &data, variants, &components.vae, monitor)?;
-        let order = Order::new(data.train.len(), config.run.seed);
+        let latents = Latents::open(&path, &data, variants, &components.vae, monitor, ranks)?;
+        if config.task.conditioning != Conditioning::Inpainting {
+            data.let_go();
+        }
+        let order = Order::of(&data, config.run.seed);
         let encoder = &components.text_encoder;
         let frozen = !config.task.train_text_encoder;
         let text_encoder = frozen.then(|| sums::network(encoder, &encoder.config()));
@@ -219,6 +225,14 @@ impl Task for Diffusion {
         (!drafts.is_multiple_of(parts)).then(|| format!("`task.draft_batch_size` is {drafts}"))
     }
 
+    /// Latents are at hand; pictures are needed for what is left of them.
+    fn fetch(&mut self, step: u64, part: Part) -> Result<(), TrainError> {
+        if self.config.task.conditioning != Conditioning::Inpainting {
+            return Ok(());
+        }
+        self.data.hold(&part.share(self.order.batch(step, self.config.run.batch_size)))
+    }
+
     fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
         let DiffusionTask { variants_per_image, empty_captions, .. } = self.config.task;
         let batch = self.order.batch(step, self.config.run.batch_size);
@@ -265,11 +279,12 @@ impl Task for Diffusion {
     fn validate(&mut self) -> Figures {
         let count = self.data.validation.len();
         let (mut rng, mut sum) = (Rng::new(0), 0.0);
-        for first in (0..count).step_by(AT_ONCE) {
-            let drawings = &self.data.validation[first..(first + AT_ONCE).min(count)];
+        for some in self.data.validation_batches(AT_ONCE) {
+            let drawings = &self.data.validation[some];
             let views: Vec<View<'_>> =
                 drawings.iter().map(|d| View::whole(d, COLOURS[WHITE].rgb)).collect();
-            let x0 = encode_views(&views, self.data.size, &self.networks.components.vae);
+            let shape = self.data.shape(&drawings[0]);
+            let x0 = encode_views(&views, shape, &self.networks.components.vae);
             let captions: Vec<String> =
                 drawings.iter().map(|d| captions::plain(d, WHITE)).collect();
             let context = self.networks.contexts(&captions, |_| false);

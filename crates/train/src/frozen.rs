@@ -8,6 +8,7 @@ use aquatint_pipeline::{
 
 use crate::colours::COLOURS;
 use crate::conditioning::Conditioning;
+use crate::data::buckets;
 use crate::diffusion::{DiffusionConfig, DiffusionNetworks, DiffusionTask};
 use crate::error::TrainError;
 use crate::inpainting::channels_beside;
@@ -103,6 +104,18 @@ pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
         }
     };
     Ok(Components { tokenizer, text_encoder, second_encoder: None, unet, vae, config: model })
+}
+
+/// Refuses sizes that these networks cannot have.
+pub fn buckets_fit(config: &DiffusionConfig, factor: usize) -> Result<(), TrainError> {
+    let unet = &config.model.unet;
+    if config.task.conditioning == Conditioning::Inpainting {
+        buckets::refuse(&config.data, "what in-painting hides is drawn on squares")?;
+    }
+    if unet.draft.is_some() {
+        buckets::refuse(&config.data, "the drafts of `model.unet.draft` are squares")?;
+    }
+    buckets::fit(&config.data, factor, unet.block_out_channels.len() - 1)
 }
 
 /// [`ModelConfig::fits_together`], with the input channels that this conditioning has.

@@ -65,7 +65,7 @@ use crate::data::Dataset;
 use crate::error::TrainError;
 use crate::model_card::Record;
 use crate::monitor::Monitor;
-use crate::ranks::{Alone, Ranks, first_alone};
+use crate::ranks::{Alone, Ranks};
 use crate::report::plot::LOSS_CURVE;
 use crate::run::{Outcome, Settings};
 use crate::task::Task;
@@ -118,16 +118,16 @@ pub fn train_among(
 ) -> Result<Outcome, TrainError> {
     match stage {
         Stage::Autoencoder => match Regularization::of_file(path)? {
-            Regularization::Kl => launch(path, options, monitor, ranks, |config, data, _| {
+            Regularization::Kl => launch(path, options, monitor, ranks, |config, data, _, _| {
                 Autoencoder::new(config, data)
             }),
-            Regularization::Vq => launch(path, options, monitor, ranks, |config, data, _| {
+            Regularization::Vq => launch(path, options, monitor, ranks, |config, data, _, _| {
                 Autoencoder::vq(config, data)
             }),
         },
-        Stage::Clip => {
-            launch(path, options, monitor, ranks, |config, data, _| clip::Clip::new(config, data))
-        }
+        Stage::Clip => launch(path, options, monitor, ranks, |config, data, _, _| {
+            clip::Clip::new(config, data)
+        }),
         Stage::Diffusion if Conditioning::of_file(path)?.has_text() => {
             launch(path, options, monitor, ranks, diffusion::Diffusion::new)
         }
@@ -141,7 +141,7 @@ fn launch<T, M, K>(
     options: &Options,
     monitor: &mut dyn Monitor,
     ranks: &dyn Ranks,
-    build: impl FnOnce(Config<T, M>, Dataset, &mut dyn Monitor) -> Result<K, TrainError>,
+    build: impl FnOnce(Config<T, M>, Dataset, &mut dyn Monitor, &dyn Ranks) -> Result<K, TrainError>,
 ) -> Result<Outcome, TrainError>
 where
     T: Clone + Serialize + DeserializeOwned,
@@ -153,9 +153,9 @@ where
         return Err(TrainError::Data("0 steps are not possible: it must be at least 1".into()));
     }
     config.run.steps = options.steps.unwrap_or(config.run.steps);
-    let data = Dataset::open(&config.data, monitor)?;
-    let pictures = data.train.len();
-    let mut task = first_alone(ranks, || build(config.clone(), data, monitor))?;
+    let data = Dataset::open_among(&config.data, monitor, ranks)?;
+    let (pictures, unreadable) = (data.train.len(), data.unreadable.clone());
+    let mut task = build(config.clone(), data, monitor, ranks)?;
     let mut fingerprint = config.fingerprint(task.name());
     let built_on = task.built_on().into_iter();
     fingerprint.extend(
@@ -167,6 +167,7 @@ where
         fingerprint,
         resume: options.resume,
         text: fs::read_to_string(path).map_err(TrainError::io(path))?,
+        unreadable,
     };
     let outcome = run::run(&mut task, &settings, monitor, ranks)?;
     if !outcome.stopped && ranks.rank() == 0 {
@@ -174,6 +175,7 @@ where
         let batch_size = config.run.batch_size;
         let hardware = &options.hardware;
         let mut record = Record::new(&outcome, batch_size, pictures, parameters, hardware);
+        record.unreadable = settings.unreadable.count;
         if let Some(folder) = task.started_from() {
             record = record.begun_with(folder, task.name());
         }

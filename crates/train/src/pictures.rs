@@ -35,6 +35,16 @@ pub fn batch(views: &[View<'_>], size: usize, crop: usize) -> Tensor {
     Tensor::new(values, &[views.len(), crop, crop, 3])
 }
 
+/// Whole drawings of one size, [height, width]: `[N, height, width, 3]`, -1 to 1.
+pub fn whole_batch(views: &[View<'_>], [height, width]: [usize; 2]) -> Tensor {
+    let mut values = vec![0.0; views.len() * height * width * 3];
+    values
+        .par_chunks_mut(height * width * 3)
+        .zip(views)
+        .for_each(|(out, view)| composite(out, view, width, width));
+    Tensor::new(values, &[views.len(), height, width, 3])
+}
+
 /// Whole drawings of width `size`, averaged over areas to width `small`:
 /// `[N, small, small, 3]`, -1 to 1.
 pub fn small_batch(views: &[View<'_>], size: usize, small: usize) -> Tensor {
@@ -48,7 +58,7 @@ pub fn small_batch(views: &[View<'_>], size: usize, small: usize) -> Tensor {
 }
 
 /// `alpha · drawing + (1 − alpha) · background` in sRGB, as picture viewers do it, from 0..255
-/// to -1..1.
+/// to -1..1: as many rows as there is room for, `crop` pixels each, of a drawing of width `size`.
 fn composite(out: &mut [f32], view: &View<'_>, size: usize, crop: usize) {
     let [top, left] = view.corner;
     let background = view.background.map(f32::from);
@@ -119,6 +129,17 @@ mod tests {
         let pictures = Picture::from_images(&batch(&[View::whole(&drawing, [255, 0, 0])], 4, 4));
         assert_eq!(pictures[0].rgb[3..6], [10, 0, 255]);
         assert_eq!(pictures[0].rgb[24..27], [255, 0, 0]);
+    }
+
+    #[test]
+    fn a_drawing_need_not_be_a_square() {
+        let pixels = (0..8).flat_map(|i| [i * 10, 0, 0, 255]).collect();
+        let drawing = Drawing { pixels, ..Drawing::default() };
+        let image = whole_batch(&[View::whole(&drawing, [0; 3])], [2, 4]);
+        assert_eq!(image.shape(), [1, 2, 4, 3]);
+        let pictures = Picture::from_images(&image);
+        let reds: Vec<u8> = pictures[0].rgb.iter().step_by(3).copied().collect();
+        assert_eq!(reds, [0, 10, 20, 30, 40, 50, 60, 70]);
     }
 
     #[test]

@@ -63,6 +63,12 @@ pub trait Task {
         Vec::new()
     }
 
+    /// Reads what [`Task::loss`] of this part of step number `step` needs from files.
+    fn fetch(&mut self, step: u64, part: Part) -> Result<(), TrainError> {
+        let _ = (step, part);
+        Ok(())
+    }
+
     /// The loss of step number `step` (the first is 0) on a part of its mini-batch. All random
     /// numbers come from `rng`, and are the same for each part; nothing of earlier steps may
     /// matter but the weights. The mean over equal parts is the loss of the whole.

@@ -4,85 +4,14 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Barrier, Mutex};
-use std::thread;
+use std::path::PathBuf;
 
-use aquatint_train::error::TrainError;
-use aquatint_train::ranks::{Buckets, Filled, Ranks};
-use aquatint_train::run::Outcome;
-use aquatint_train::{Options, Stage, train_among};
+use aquatint_train::Stage;
+use aquatint_train::data::{DataConfig, Dataset};
+use common::threads::{among, together};
 use common::{Counting, Place, attempt, trained};
 
 const STEPS: u64 = 50;
-
-/// What the threads share.
-struct Shared {
-    sums: Mutex<Vec<f64>>,
-    all_here: Barrier,
-}
-
-/// One of some threads.
-struct Thread {
-    rank: usize,
-    count: usize,
-    shared: Arc<Shared>,
-}
-
-impl Ranks for Thread {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn count(&self) -> usize {
-        self.count
-    }
-
-    fn sum(&self, numbers: &mut [f64]) {
-        let Shared { sums, all_here } = &*self.shared;
-        let mut all = sums.lock().unwrap();
-        all.resize(numbers.len(), 0.0);
-        all.iter_mut().zip(&*numbers).for_each(|(sum, x)| *sum += x);
-        drop(all);
-        all_here.wait();
-        numbers.copy_from_slice(&sums.lock().unwrap());
-        all_here.wait();
-        sums.lock().unwrap().clear();
-        all_here.wait();
-    }
-
-    fn sum_during(&self, buckets: &mut Buckets, pass: &mut dyn FnMut(&mut Filled<'_>)) {
-        pass(&mut |index, values| buckets.vector_mut(index).copy_from_slice(values));
-        for bucket in &mut buckets.contents {
-            let mut numbers: Vec<f64> = bucket.iter().map(|&x| f64::from(x)).collect();
-            self.sum(&mut numbers);
-            bucket.iter_mut().zip(numbers).for_each(|(x, sum)| *x = sum as f32);
-        }
-    }
-}
-
-/// Trains with `count` threads, of which the one with number 1 wants to stop after `stop_after`.
-fn among(
-    count: usize,
-    stage: Stage,
-    config: &Path,
-    stop_after: Option<u64>,
-) -> Vec<Result<Outcome, TrainError>> {
-    let shared = Arc::new(Shared { sums: Mutex::default(), all_here: Barrier::new(count) });
-    let threads: Vec<_> = (0..count)
-        .map(|rank| {
-            let ranks = Thread { rank, count, shared: shared.clone() };
-            let config = config.to_path_buf();
-            let stop_after = stop_after.filter(|_| rank == 1);
-            thread::spawn(move || {
-                let options = Options { resume: true, ..Options::default() };
-                let mut monitor = Counting { stop_after, ..Counting::default() };
-                train_among(stage, &config, &options, &mut monitor, &ranks)
-            })
-        })
-        .collect();
-    threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-}
 
 /// The configuration with a line more in its section `[run]`, and a rate at which rounding does not
 /// grow: Adam makes of a gradient of nearly 0 a step of either sign.
@@ -138,4 +67,31 @@ fn what_cannot_be_cut_is_said() {
     let config = with_line(place.config(Stage::Autoencoder, "ae", 8), "accumulate = 4");
     let message = attempt(Stage::Autoencoder, &config, false).unwrap_err().to_string();
     assert!(message.ends_with("`run.batch_size` is 6"), "{message}");
+}
+
+/// Of 20 pictures, each of three processes decodes a third, and all know the same of all of them.
+#[test]
+fn every_picture_is_decoded_once() {
+    let place = Place::new();
+    fs::write(place.path("data/drawn/4.png"), "no picture").unwrap();
+    fs::write(place.path("data/drawn/21.png"), "").unwrap();
+    let config = DataConfig::new(place.path("data"), 32);
+    let whole = Dataset::open(&config, &mut Counting::default()).unwrap();
+    assert_eq!((whole.train.len(), whole.validation.len(), whole.unreadable.count), (19, 3, 2));
+    let all =
+        together(3, |ranks| Dataset::open_among(&config, &mut Counting::default(), ranks).unwrap());
+    let decoded = |data: &Dataset, i: usize| !data.train[i].pixels.is_empty();
+    for i in 0..19 {
+        assert_eq!(all.iter().filter(|data| decoded(data, i)).count(), 1, "picture {i}");
+    }
+    for (rank, data) in all.iter().enumerate() {
+        assert_eq!((data.sum(), &data.unreadable), (whole.sum(), &whole.unreadable));
+        assert!((5..=7).contains(&(0..19).filter(|&i| decoded(data, i)).count()));
+        let names = |data: &Dataset| -> Vec<String> {
+            data.train.iter().map(|drawing| drawing.file_name.clone()).collect()
+        };
+        assert_eq!(names(data), names(&whole));
+        let held_out = |data: &Dataset| data.validation.iter().all(|d| !d.pixels.is_empty());
+        assert_eq!(held_out(data), rank == 0);
+    }
 }

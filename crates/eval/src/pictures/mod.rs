@@ -1,16 +1,13 @@
 //! Sets of pictures: folders and tar shards, read a few pictures at a time.
 
-mod tar;
-
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use aquatint_pipeline::{Picture, PictureFormat};
+use aquatint_pipeline::{Picture, PictureFormat, Tar};
 use rayon::prelude::*;
 
-use self::tar::Tar;
 use crate::{EvalError, Watch};
 
 /// Pictures in files, none of which is in memory.
@@ -223,7 +220,8 @@ impl Pictures {
         for shard in shards {
             let path = if self.path.is_dir() { self.path.join(shard) } else { shard.clone() };
             let read = |error: &std::io::Error| EvalError::read(&path, error);
-            let mut tar = Tar::new(BufReader::new(File::open(&path).map_err(|e| read(&e))?));
+            let file = File::open(&path).map_err(|e| read(&e))?;
+            let mut tar = Tar::new(BufReader::new(file)).map_err(|e| read(&e))?;
             while let Some((name, bytes)) = tar.next_file(wanted).map_err(|e| read(&e))? {
                 if !each(name, bytes)? {
                     return Ok(());

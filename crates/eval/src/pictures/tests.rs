@@ -58,8 +58,17 @@ fn a_folder_in_order_of_names_without_what_cannot_be_read() {
 fn archives_one_or_several() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two, three) = (png(1), png(2), png(3));
-    let first = tar::tests::archive(&[("1.png", &one), ("1.txt", b"text"), ("2.png", &two)]);
-    let second = tar::tests::archive(&[("3.png", &three)]);
+    let archive = |files: &[(&str, &[u8])]| {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            archive.append_data(&mut header, name, *bytes).unwrap();
+        }
+        archive.into_inner().unwrap()
+    };
+    let first = archive(&[("1.png", &one), ("1.txt", b"text"), ("2.png", &two)]);
+    let second = archive(&[("3.png", &three)]);
     fs::write(folder.path().join("000.tar"), first).unwrap();
     fs::write(folder.path().join("001.tar"), second).unwrap();
     let shades = |pictures: &Pictures, most| -> Vec<u8> {

@@ -81,12 +81,22 @@ impl Picture {
     /// # Errors
     /// The reason why they are no picture, for after the name of a file: "it ends too early".
     pub fn decode(bytes: &[u8]) -> Result<(Self, Option<Vec<u8>>), String> {
-        let Pixels { width, height, rgba } = pixels(bytes)?;
+        let ([width, height], rgba) = Self::decode_rgba(bytes)?;
         let (rgba, _) = rgba.as_chunks::<4>();
         let opaque = rgba.iter().all(|&[_, _, _, alpha]| alpha == 255);
         let alpha = (!opaque).then(|| rgba.iter().map(|&[_, _, _, alpha]| alpha).collect());
         let rgb = rgba.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
         Ok((Self { width, height, rgb }, alpha))
+    }
+
+    /// Width, height, and red, green, blue and opacity of every pixel, of the picture in the bytes
+    /// of a file.
+    ///
+    /// # Errors
+    /// As for [`Picture::decode`].
+    pub fn decode_rgba(bytes: &[u8]) -> Result<([usize; 2], Vec<u8>), String> {
+        let Pixels { width, height, rgba } = pixels(bytes)?;
+        Ok(([width, height], rgba))
     }
 }
 

@@ -56,12 +56,9 @@ impl Autoencoder {
     }
 
     /// Held-out pictures in rows, what became of each below it.
-    pub(super) fn grid(&self) -> Picture {
-        let drawings =
-            if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation };
-        let spread = (drawings.len() / (2 * COLUMNS)).max(1);
-        let views: Vec<View<'_>> =
-            on_every_colour(drawings.iter().step_by(spread).take(2 * COLUMNS)).collect();
+    pub(super) fn grid(&self) -> Option<Picture> {
+        let drawings = self.data.shown(2 * COLUMNS);
+        let views: Vec<View<'_>> = on_every_colour(drawings.iter()).collect();
         let mut rows = Vec::new();
         for views in views.chunks(COLUMNS) {
             let image = self.whole(views);
@@ -69,6 +66,6 @@ impl Autoencoder {
             rows.extend(Picture::from_images(&image));
             rows.extend(Picture::from_images(&again));
         }
-        contact_sheet(&rows, COLUMNS.min(views.len()))
+        (!rows.is_empty()).then(|| contact_sheet(&rows, COLUMNS.min(views.len())))
     }
 }

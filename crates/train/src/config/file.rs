@@ -14,9 +14,11 @@ use crate::error::TrainError;
 
 /// Keys that a run may be continued with under another value, since they decide where files are
 /// and when to stop, but not what a step does (other than by the learning rate of a longer run).
-const FREE: [&str; 11] = [
+const FREE: [&str; 13] = [
     "card",
     "data.folder",
+    "data.memory_gb",
+    "data.most_unreadable",
     "run.accumulate",
     "run.checkpoint_every",
     "run.export",

@@ -26,6 +26,7 @@ pub fn check(
             return Err(format!("`{key}` is {value}; it must be from {low} to {high}"));
         }
     }
+    data.check()?;
     // Both are in their ranges, so the product does not overflow.
     if run.batch_size * data.size * data.size > PIXELS {
         return Err(format!(

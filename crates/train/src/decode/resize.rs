@@ -1,20 +1,22 @@
 //! Scaling with a triangle filter.
 
-/// The square `from` × `from` × 4 bytes as `to` × `to` × 4 bytes: each new pixel is a mean of the
-/// old ones around its middle, weighted by a triangle over two pixels' widths, of the larger kind.
-pub(super) fn resize(pixels: &[u8], from: usize, to: usize) -> Vec<u8> {
-    let windows = windows(from, to);
-    // Down first: [from, from] to [to, from], then across.
-    let mut tall = Vec::with_capacity(to * from * 4);
-    for (first, weights) in &windows {
-        for at in 0..from * 4 {
-            let column = pixels[first * from * 4 + at..].iter().step_by(from * 4);
+/// Pixels of four bytes, `from` = [rows, columns], as so many of them in `to`: each new pixel is a
+/// mean of the old ones around its middle, weighted by a triangle over two pixels' widths, of the
+/// larger kind.
+pub(super) fn resize(pixels: &[u8], from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
+    let [rows, columns] = from;
+    // Down first: [to rows, from columns], then across.
+    let mut tall = Vec::with_capacity(to[0] * columns * 4);
+    for (first, weights) in &windows(rows, to[0]) {
+        for at in 0..columns * 4 {
+            let column = pixels[first * columns * 4 + at..].iter().step_by(columns * 4);
             let sum: f32 = weights.iter().zip(column).map(|(w, &v)| w * f32::from(v)).sum();
             tall.push(sum);
         }
     }
-    let mut out = Vec::with_capacity(to * to * 4);
-    for row in tall.chunks_exact(from * 4) {
+    let windows = windows(columns, to[1]);
+    let mut out = Vec::with_capacity(to[0] * to[1] * 4);
+    for row in tall.chunks_exact(columns * 4) {
         for (first, weights) in &windows {
             let (pixels, _) = row[first * 4..].as_chunks::<4>();
             for channel in 0..4 {
@@ -52,15 +54,24 @@ mod tests {
     /// Up and down, even and odd, as the `image` crate does it to a rounding.
     #[test]
     fn agrees_with_the_image_crate() {
-        for (from, to) in [(7, 7), (16, 4), (5, 13), (33, 20), (1, 3), (9, 1)] {
-            let pixels: Vec<u8> = (0..from * from * 4).map(|i| (i * i * 31 % 251) as u8).collect();
-            let [side, size] = [from, to].map(|n| n as u32);
-            let picture = RgbaImage::from_raw(side, side, pixels.clone()).unwrap();
-            let expected = imageops::resize(&picture, size, size, FilterType::Triangle).into_raw();
+        for (from, to) in [
+            ([7, 7], [7, 7]),
+            ([16, 16], [4, 4]),
+            ([5, 5], [13, 13]),
+            ([33, 20], [20, 33]),
+            ([1, 2], [3, 1]),
+            ([9, 4], [1, 8]),
+        ] {
+            let pixels: Vec<u8> =
+                (0..from[0] * from[1] * 4).map(|i| (i * i * 31 % 251) as u8).collect();
+            let [rows, columns, height, width] = [from[0], from[1], to[0], to[1]].map(|n| n as u32);
+            let picture = RgbaImage::from_raw(columns, rows, pixels.clone()).unwrap();
+            let expected =
+                imageops::resize(&picture, width, height, FilterType::Triangle).into_raw();
             let resized = resize(&pixels, from, to);
             assert_eq!(resized.len(), expected.len());
             let far = resized.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
-            assert!(far <= Some(1), "{from} to {to}: {far:?}");
+            assert!(far <= Some(1), "{from:?} to {to:?}: {far:?}");
         }
     }
 }

@@ -7,7 +7,6 @@ use aquatint_tensor::{Rng, Tensor};
 use super::{AT_ONCE, Diffusion};
 use crate::captions;
 use crate::colours::{COLOURS, WHITE};
-use crate::data::Drawing;
 use crate::inpainting::Holes;
 use crate::part::Part;
 use crate::pictures::View;
@@ -62,11 +61,10 @@ impl Diffusion {
 
     /// Held-out pictures with holes, and below each what the network makes of it.
     pub(super) fn completed(&mut self) -> Option<Picture> {
-        let held_out = &self.data.validation;
-        let drawings = if held_out.is_empty() { &self.data.train } else { held_out };
-        let spread = (drawings.len() / COMPLETED).max(1);
-        let drawings: Vec<Drawing> =
-            drawings.iter().step_by(spread).take(COMPLETED).cloned().collect();
+        let drawings = self.data.shown(COMPLETED);
+        if drawings.is_empty() {
+            return None;
+        }
         let columns = (COMPLETED / 2).min(drawings.len());
         let (mut rng, mut rows) = (Rng::new(0), Vec::new());
         for (i, drawings) in drawings.chunks(columns).enumerate() {

@@ -130,8 +130,12 @@ fn rows(task: &str, r: &Record) -> String {
     let loss = r.loss.map_or("-".into(), |loss| format!("{loss:.4}"));
     let figures: Vec<String> =
         r.figures.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
+    let unreadable = match r.unreadable {
+        0 => String::new(),
+        count => format!(" ({count} unreadable)"),
+    };
     format!(
-        "{before}| {task}{begun} | {} | {} | {} × {} | {:.2} | {} | {loss} | {} |\n",
+        "{before}| {task}{begun} | {} | {}{unreadable} | {} × {} | {:.2} | {} | {loss} | {} |\n",
         r.parameters,
         r.pictures,
         r.steps,

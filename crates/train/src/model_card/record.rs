@@ -17,6 +17,9 @@ pub struct Record {
     pub batch_size: usize,
     /// Pictures that there were to choose from.
     pub pictures: usize,
+    /// Pictures that could not be read and were left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: usize,
     /// Numbers that were trained.
     pub parameters: usize,
     /// Hours of training.
@@ -36,6 +39,10 @@ pub struct Record {
     pub before: Option<Box<Record>>,
 }
 
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl Record {
     /// The record of a run that ended so.
     pub fn new(
@@ -49,6 +56,7 @@ impl Record {
             steps: outcome.step,
             batch_size,
             pictures,
+            unreadable: 0,
             parameters,
             hours: (outcome.seconds / 36.0).round() / 100.0,
             hardware: hardware.to_owned(),

@@ -49,17 +49,3 @@ impl Ranks for Alone {
         pass(&mut |index, values| buckets.vector_mut(index).copy_from_slice(values));
     }
 }
-
-/// Lets the first process do something before the others do the same, because it leaves files
-/// behind that save them the work.
-pub fn first_alone<R>(ranks: &dyn Ranks, work: impl FnOnce() -> R) -> R {
-    let wait = || ranks.sum(&mut []);
-    if ranks.rank() > 0 {
-        wait();
-    }
-    let result = work();
-    if ranks.rank() == 0 {
-        wait();
-    }
-    result
-}

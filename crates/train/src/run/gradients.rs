@@ -7,6 +7,7 @@ use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::{Grads, Rng, Tensor};
 
 use super::Run;
+use crate::error::TrainError;
 use crate::part::Part;
 use crate::ranks::{Buckets, Filled};
 use crate::task::{Figures, StepLoss};
@@ -20,7 +21,7 @@ pub(super) struct Found {
 
 impl Run<'_> {
     /// Means over all parts, the same for all processes.
-    pub(super) fn gradients(&mut self) -> Found {
+    pub(super) fn gradients(&mut self) -> Result<Found, TrainError> {
         let here = self.settings.run.accumulate;
         let of = here * self.ranks.count();
         let mut found = Found { loss: 0.0, figures: Vec::new(), grads: Grads::default() };
@@ -28,6 +29,7 @@ impl Run<'_> {
             let part = Part { index: self.ranks.rank() * here + i, of };
             // All parts begin with the stream of the step, and each takes its own numbers of it.
             let mut rng = Rng::for_step(self.settings.run.seed, self.step);
+            self.task.fetch(self.step, part)?;
             let StepLoss { loss, parts } = self.task.loss(self.step, part, &mut rng);
             found.add(f64::from(loss.item()), parts, of);
             let loss = if of == 1 { loss } else { loss.scale(1.0 / of as f32) };
@@ -42,7 +44,7 @@ impl Run<'_> {
         self.ranks.sum(&mut numbers);
         found.loss = numbers.pop().expect("the loss was put there");
         found.figures.iter_mut().zip(numbers).for_each(|((_, figure), sum)| *figure = sum);
-        found
+        Ok(found)
     }
 
     /// Adds the gradient of `loss` to `earlier` ones and those of all other processes, which are

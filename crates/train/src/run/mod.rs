@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::atomic;
 use aquatint_nn::ModuleExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::gradients::{Found, buckets};
 use self::pace::Pace;
 use self::second::Second;
 use crate::checkpointing;
 use crate::config::{OptimizerConfig, RunConfig};
+use crate::data::Unreadable;
 use crate::ema::Ema;
 use crate::error::TrainError;
 use crate::metrics::{self, Metrics};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub resume: bool,
     /// The text of the configuration, for the report.
     pub text: String,
+    /// Pictures that are left out.
+    pub unreadable: Unreadable,
 }
 
 /// How a run ended.
@@ -217,7 +220,12 @@ impl<'a> Run<'a> {
         }
 
         let path = folder.join("metrics.jsonl");
-        let metrics = if ranks.rank() == 0 { Some(Metrics::open(&path, step)?) } else { None };
+        let mut metrics = if ranks.rank() == 0 { Some(Metrics::open(&path, step)?) } else { None };
+        let Unreadable { count, of, first } = &settings.unreadable;
+        if let Some(metrics) = metrics.as_mut().filter(|_| step == 0 && *count > 0) {
+            let unreadable = json!({"count": count, "of": of, "first": first});
+            metrics.append(&json!({"step": 0, "unreadable": unreadable}))?;
+        }
         let lines = metrics::lines(&path)?;
         let events = metrics.as_ref().map(|_| Events::open(folder, &lines)).transpose()?;
         let newest = |key: &str| lines.iter().filter_map(|line| line[key].as_f64()).next_back();
@@ -253,7 +261,7 @@ impl<'a> Run<'a> {
     /// gradient of the loss.
     fn one_step(&mut self) -> Result<(), TrainError> {
         let before = self.monitor.seconds();
-        let Found { loss, figures, mut grads } = self.gradients();
+        let Found { loss, figures, mut grads } = self.gradients()?;
         self.check_finite("loss", loss)?;
         let norm = grad_norm(self.task.model(), &grads);
         self.check_finite("gradient", norm)?;

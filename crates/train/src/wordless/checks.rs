@@ -5,6 +5,7 @@ use aquatint_models::AutoencoderKLConfig;
 use super::{WordlessConfig, WordlessTask};
 use crate::colours::COLOURS;
 use crate::conditioning::Conditioning;
+use crate::data::buckets;
 
 /// Channels of a small picture.
 const RGB: usize = 3;
@@ -96,6 +97,11 @@ pub fn unet(
         });
     }
     let halvings = unet.block_out_channels.len() - 1;
+    let sizes = match config.task.conditioning {
+        Conditioning::LowResolution => buckets::refuse(&config.data, "small pictures are squares"),
+        _ => buckets::fit(&config.data, vae.downsampling_factor(), halvings),
+    };
+    sizes.map_err(|error| error.to_string())?;
     if !side.is_multiple_of(1 << halvings) {
         return Err(format!(
             "latents of width {side} cannot be halved {halvings} times, as \

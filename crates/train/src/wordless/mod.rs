@@ -34,6 +34,7 @@ use crate::monitor::Monitor;
 use crate::order::Order;
 use crate::part::Part;
 use crate::pictures::View;
+use crate::ranks::Ranks;
 use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
 use crate::weighting::LossConfig;
@@ -117,8 +118,9 @@ impl Wordless {
     /// Loads the autoencoder and encodes the pictures.
     pub fn new(
         mut config: WordlessConfig,
-        data: Dataset,
+        mut data: Dataset,
         monitor: &mut dyn Monitor,
+        ranks: &dyn Ranks,
     ) -> Result<Self, TrainError> {
         checks::task(&config).map_err(TrainError::Data)?;
         let parts = config.task.parts_from.as_ref().unwrap_or(&config.run.export);
@@ -148,8 +150,12 @@ impl Wordless {
         let prediction_type = config.model.scheduler.prediction_type().map_err(TrainError::Data)?;
         std::fs::create_dir_all(&config.run.folder).map_err(TrainError::io(&config.run.folder))?;
         let path = config.run.folder.join("latents.safetensors");
-        let latents = Latents::open(&path, &data, config.task.variants_per_image, &vae, monitor)?;
-        let order = Order::new(data.train.len(), config.run.seed);
+        let variants = config.task.variants_per_image;
+        let latents = Latents::open(&path, &data, variants, &vae, monitor, ranks)?;
+        if config.task.conditioning != Conditioning::LowResolution {
+            data.let_go();
+        }
+        let order = Order::of(&data, config.run.seed);
         Ok(Self { config, data, order, schedule, prediction_type, latents, classes, unet, vae })
     }
 
@@ -209,6 +215,14 @@ impl Task for Wordless {
         [latents].into_iter().chain(classes).collect()
     }
 
+    /// Latents are at hand; pictures are needed to be made small.
+    fn fetch(&mut self, step: u64, part: Part) -> Result<(), TrainError> {
+        if self.config.task.conditioning != Conditioning::LowResolution {
+            return Ok(());
+        }
+        self.data.hold(&part.share(self.order.batch(step, self.config.run.batch_size)))
+    }
+
     fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
         let task = &self.config.task;
         let batch = self.order.batch(step, self.config.run.batch_size);
@@ -242,13 +256,13 @@ impl Task for Wordless {
     fn validate(&mut self) -> Figures {
         let count = self.data.validation.len();
         let (mut rng, mut sum) = (Rng::new(0), 0.0);
-        for first in (0..count).step_by(AT_ONCE) {
-            let some = first..(first + AT_ONCE).min(count);
+        for some in self.data.validation_batches(AT_ONCE) {
             let drawings = &self.data.validation[some.clone()];
             let views: Vec<View<'_>> =
                 drawings.iter().map(|d| View::whole(d, COLOURS[WHITE].rgb)).collect();
             let classes = some.map(|i| self.class(|known| known.of_validation[i])).collect();
-            let x0 = encode_views(&views, self.data.size, &self.vae);
+            let shape = self.data.shape(&drawings[0]);
+            let x0 = encode_views(&views, shape, &self.vae);
             let heard = self.heard(&views, classes, &Noise::NONE);
             let loss =
                 self.denoising_loss(&LossConfig::default(), &x0, &heard, Part::WHOLE, &mut rng);

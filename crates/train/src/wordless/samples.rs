@@ -32,13 +32,12 @@ impl Wordless {
             }
             return Some(contact_sheet(&pictures, square_columns(pictures.len())));
         }
-        let held_out = &self.data.validation;
-        let drawings = if held_out.is_empty() { &self.data.train } else { held_out };
-        let spread = (drawings.len() / count).max(1);
+        let drawings = self.data.shown(count);
+        if drawings.is_empty() {
+            return None;
+        }
         let views: Vec<View<'_>> = drawings
             .iter()
-            .step_by(spread)
-            .take(count)
             .zip(COLOURS.iter().cycle())
             .map(|(drawing, colour)| View::whole(drawing, colour.rgb))
             .collect();

@@ -1,6 +1,8 @@
 //! A data set of coloured shapes and networks that are trained on it in a second.
 #![allow(dead_code, reason = "not every test file needs everything")]
 
+pub mod threads;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! As much of tar as data sets in shards need (POSIX.1-1988 `ustar`, pax headers, GNU's long
-//! names): files one after the other, each with a name.
+//! names): files one after the other, each with a name and a place.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 
 const BLOCK: usize = 512;
 /// The longest name that is believed, and the largest file that is read.
@@ -11,12 +11,97 @@ const LARGEST: u64 = 1 << 29;
 /// The files of an archive, in its order.
 pub struct Tar<R> {
     reader: R,
+    /// Where the reader is, and where it ends.
+    at: u64,
+    end: u64,
+    /// Bytes up to the next header.
+    rest: u64,
 }
 
-impl<R: Read> Tar<R> {
+/// A file in an archive: its bytes are there one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TarEntry {
+    /// What it is called.
+    pub name: String,
+    /// Where its first byte is in the archive.
+    pub offset: u64,
+    /// How many there are.
+    pub size: u64,
+}
+
+impl<R: Read + Seek> Tar<R> {
     /// An archive from its beginning.
-    pub fn new(reader: R) -> Self {
-        Self { reader }
+    ///
+    /// # Errors
+    /// If nothing can be sought in it.
+    pub fn new(mut reader: R) -> io::Result<Self> {
+        let end = reader.seek(SeekFrom::End(0))?;
+        reader.rewind()?;
+        Ok(Self { reader, at: 0, end, rest: 0 })
+    }
+
+    /// Where the next file is. `None` at the end.
+    ///
+    /// # Errors
+    /// If the archive is damaged or ends early.
+    pub fn next_entry(&mut self) -> io::Result<Option<TarEntry>> {
+        let (mut long_name, mut long_size) = (None, None);
+        loop {
+            let rest = std::mem::take(&mut self.rest);
+            self.skip(rest)?;
+            let mut header = [0; BLOCK];
+            if !self.fill(&mut header)? || header.iter().all(|&byte| byte == 0) {
+                return Ok(None);
+            }
+            check(&header)?;
+            let size = match long_size.take() {
+                Some(size) => size,
+                None => number(&header[124..136])?,
+            };
+            let padded = size.checked_next_multiple_of(BLOCK as u64);
+            let padded = padded.ok_or_else(|| damaged("a size in it is impossible"))?;
+            match header[156] {
+                b'L' => {
+                    let name = self.read(size, LONGEST_NAME)?;
+                    long_name = Some(text(&name));
+                    self.rest = padded - size;
+                }
+                b'x' => {
+                    for (key, value) in records(&self.read(size, LONGEST_NAME)?) {
+                        match key.as_str() {
+                            "path" => long_name = Some(value),
+                            "size" => long_size = value.parse().ok(),
+                            _ => {}
+                        }
+                    }
+                    self.rest = padded - size;
+                }
+                b'0' | 0 | b'7' => {
+                    // What is not there must be said now, not when it is asked for.
+                    if padded > self.end - self.at {
+                        return Err(damaged("it ends early"));
+                    }
+                    self.rest = padded;
+                    let name = long_name.take().unwrap_or_else(|| name(&header));
+                    return Ok(Some(TarEntry { name, offset: self.at, size }));
+                }
+                // Folders, links, and what is about all of the archive.
+                _ => {
+                    long_name = None;
+                    self.rest = padded;
+                }
+            }
+        }
+    }
+
+    /// The bytes of the file that [`Tar::next_entry`] found last, once.
+    ///
+    /// # Errors
+    /// If it is larger than 512 MiB, or the archive ends early.
+    pub fn bytes(&mut self, entry: &TarEntry) -> io::Result<Vec<u8>> {
+        let bytes = self.read(entry.size, LARGEST)?;
+        self.rest -= entry.size;
+        Ok(bytes)
     }
 
     /// The next file that `wanted` says is wanted by its name, and its bytes. `None` at the end.
@@ -27,57 +112,25 @@ impl<R: Read> Tar<R> {
         &mut self,
         wanted: impl Fn(&str) -> bool,
     ) -> io::Result<Option<(String, Vec<u8>)>> {
-        let (mut long_name, mut long_size) = (None, None);
-        loop {
-            let mut header = [0; BLOCK];
-            if !self.fill(&mut header)? || header.iter().all(|&byte| byte == 0) {
-                return Ok(None);
-            }
-            check(&header)?;
-            let size = match long_size.take() {
-                Some(size) => size,
-                None => number(&header[124..136])?,
-            };
-            match header[156] {
-                b'L' => {
-                    let name = self.read(size, LONGEST_NAME)?;
-                    long_name = Some(text(&name));
-                }
-                b'x' => {
-                    for (key, value) in records(&self.read(size, LONGEST_NAME)?) {
-                        match key.as_str() {
-                            "path" => long_name = Some(value),
-                            "size" => long_size = value.parse().ok(),
-                            _ => {}
-                        }
-                    }
-                }
-                b'0' | 0 | b'7' => {
-                    let name = long_name.take().unwrap_or_else(|| name(&header));
-                    if wanted(&name) {
-                        return Ok(Some((name, self.read(size, LARGEST)?)));
-                    }
-                    self.skip(size)?;
-                }
-                // Folders, links, and what is about all of the archive.
-                _ => {
-                    long_name = None;
-                    self.skip(size)?;
-                }
+        while let Some(entry) = self.next_entry()? {
+            if wanted(&entry.name) {
+                let bytes = self.bytes(&entry)?;
+                return Ok(Some((entry.name, bytes)));
             }
         }
+        Ok(None)
     }
 
     /// Whether there was a block; an archive may end without its two empty ones.
     fn fill(&mut self, block: &mut [u8; BLOCK]) -> io::Result<bool> {
-        let mut done = 0;
-        while done < BLOCK {
-            match self.reader.read(&mut block[done..])? {
-                0 if done == 0 => return Ok(false),
-                0 => return Err(damaged("it ends early")),
-                n => done += n,
-            }
+        if self.at == self.end {
+            return Ok(false);
         }
+        if self.end - self.at < BLOCK as u64 {
+            return Err(damaged("it ends early"));
+        }
+        self.reader.read_exact(block)?;
+        self.at += BLOCK as u64;
         Ok(true)
     }
 
@@ -85,24 +138,24 @@ impl<R: Read> Tar<R> {
         if size > most {
             return Err(damaged("a file in it is too large"));
         }
-        // No memory for what is only claimed: the buffer grows with what comes.
-        let mut bytes = Vec::new();
-        let read = (&mut self.reader).take(size).read_to_end(&mut bytes)?;
-        if read as u64 != size {
+        // No memory for what is only claimed.
+        if size > self.end - self.at {
             return Err(damaged("it ends early"));
         }
-        self.skip_exactly(size.next_multiple_of(BLOCK as u64) - size)?;
+        let mut bytes = vec![0; size as usize];
+        self.reader.read_exact(&mut bytes)?;
+        self.at += size;
         Ok(bytes)
     }
 
-    fn skip(&mut self, size: u64) -> io::Result<()> {
-        let padded = size.checked_next_multiple_of(BLOCK as u64);
-        self.skip_exactly(padded.ok_or_else(|| damaged("a size in it is impossible"))?)
-    }
-
-    fn skip_exactly(&mut self, bytes: u64) -> io::Result<()> {
-        let skipped = io::copy(&mut (&mut self.reader).take(bytes), &mut io::sink())?;
-        if skipped == bytes { Ok(()) } else { Err(damaged("it ends early")) }
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        if bytes > self.end - self.at {
+            return Err(damaged("it ends early"));
+        }
+        // Less than the file's length, which fits.
+        self.reader.seek_relative(bytes as i64)?;
+        self.at += bytes;
+        Ok(())
     }
 }
 
@@ -160,11 +213,11 @@ fn records(bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     /// An archive of these files.
-    pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (name, data) in files {
             if name.len() > 100 {
@@ -193,7 +246,7 @@ pub(crate) mod tests {
     }
 
     fn all(bytes: &[u8]) -> io::Result<Vec<(String, Vec<u8>)>> {
-        let mut tar = Tar::new(bytes);
+        let mut tar = Tar::new(io::Cursor::new(bytes))?;
         let mut found = Vec::new();
         while let Some(file) = tar.next_file(|name| !name.ends_with(".json"))? {
             found.push(file);
@@ -208,6 +261,21 @@ pub(crate) mod tests {
         let found = all(&bytes).unwrap();
         assert_eq!(found, [("a.png".into(), b"one".to_vec()), (long, vec![7; 512])]);
         assert_eq!(all(&[]).unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_is_where_it_is_said_to_be() {
+        let bytes = archive(&[("a.png", b"one"), ("b.txt", &[5; 513]), ("c", b"")]);
+        let mut tar = Tar::new(io::Cursor::new(&bytes[..])).unwrap();
+        for (name, content) in [("a.png", &b"one"[..]), ("b.txt", &[5; 513]), ("c", b"")] {
+            let entry = tar.next_entry().unwrap().unwrap();
+            assert_eq!(entry.name, name);
+            assert_eq!(&bytes[entry.offset as usize..][..entry.size as usize], content);
+            if name != "b.txt" {
+                assert_eq!(tar.bytes(&entry).unwrap(), content);
+            }
+        }
+        assert_eq!(tar.next_entry().unwrap(), None);
     }
 
     #[test]
