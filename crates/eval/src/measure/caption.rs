@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::gather::small;
 use super::{Input, Options};
+use crate::pictures::stem;
 use crate::report::{Figure, Histogram, Report, SetReport, Sheet};
 use crate::{Clip, EvalError, Named, Watch};
 
@@ -17,7 +18,7 @@ const SHOWN: usize = 16;
 
 /// The mean over pictures of 100·max(cos, 0), as torchmetrics has it; the paper's is 2.5·max(cos,
 /// 0). Captions are the `text` of `metadata.jsonl` in the folder, or the `.txt` file beside a
-/// picture.
+/// picture, in a folder or in an archive.
 ///
 /// # Errors
 /// If the pictures cannot be read or none has a caption.
@@ -28,14 +29,16 @@ pub fn clip_score(
     watch: &mut dyn Watch,
 ) -> Result<Report, EvalError> {
     let pictures = input.pictures("a CLIP score")?;
-    let captions = captions(pictures.path())?;
+    let (captions, texts) = (captions(pictures.path())?, pictures.texts()?);
     let mut scores = Vec::new();
     let mut without = 0;
     let mut names = Vec::new();
     let skipped = pictures.for_each_batch(options.reading, "A", watch, &mut |batch| {
         let mut told: (Vec<Picture>, Vec<String>) = Default::default();
         for Named { name, picture } in batch {
-            let beside = || beside(&pictures.path().join(&name));
+            let beside = || {
+                texts.get(&stem(&name)).cloned().or_else(|| beside(&pictures.path().join(&name)))
+            };
             match captions.get(&name).cloned().or_else(beside) {
                 Some(caption) => {
                     told.0.push(picture);
@@ -55,7 +58,7 @@ pub fn clip_score(
         let path = pictures.path().display();
         return Err(EvalError::Pictures(format!(
             "{path}: no picture has a caption: write a metadata.jsonl with a line {{\"file_name\": \
-             …, \"text\": …}} for each, or a .txt file beside it"
+             …, \"text\": …}} for each, or a .txt file beside it, as in WebDataset's archives"
         )));
     }
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;

@@ -210,6 +210,23 @@ impl Pictures {
         Ok(names.iter().filter_map(named).collect())
     }
 
+    /// What the `.txt` files of archives say, by their names without the ending; nothing for a folder.
+    ///
+    /// # Errors
+    /// If an archive is damaged.
+    pub fn texts(&self) -> Result<HashMap<String, String>, EvalError> {
+        let mut found = HashMap::new();
+        let Files::Shards(shards) = &self.files else { return Ok(found) };
+        self.for_each_entry(shards, &|name| name.ends_with(".txt"), &mut |name, bytes| {
+            let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+            if !text.is_empty() {
+                found.insert(stem(&name), text);
+            }
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
     /// Calls `each` with the wanted files of the archives until it says that it has enough.
     fn for_each_entry(
         &self,
@@ -238,6 +255,11 @@ fn opened((name, bytes): (String, Result<Vec<u8>, String>)) -> Result<Named, Str
         Ok(picture) => Ok(Named { name, picture }),
         Err(reason) => Err(format!("{name}: {reason}")),
     }
+}
+
+/// A name without its ending.
+pub(crate) fn stem(name: &str) -> String {
+    Path::new(name).with_extension("").to_string_lossy().into_owned()
 }
 
 fn is_picture(name: &str) -> bool {

@@ -79,8 +79,10 @@ fn archives_one_or_several() {
     assert_eq!(shades(&pictures, None), [1, 2, 3]);
     assert_eq!(shades(&pictures, Some(1)), [1]);
     assert_eq!(pictures.fetch(&["3.png".into()]).unwrap()[0].picture.rgb[0], 3);
+    assert_eq!(pictures.texts().unwrap(), HashMap::from([("1".into(), "text".into())]));
     let one = Pictures::open(&folder.path().join("001.tar")).unwrap();
     assert_eq!(shades(&one, None), [3]);
+    assert!(one.texts().unwrap().is_empty());
 }
 
 #[test]
