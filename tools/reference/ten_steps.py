@@ -1,11 +1,12 @@
-"""Goldens of ten steps of training CLIP's two towers and a U-Net, with PyTorch's AdamW and clipping of
-the gradient. `first_stages.py` has those of autoencoders."""
+"""Goldens of ten steps of training CLIP's two towers, a U-Net, and a LoRA of that with PEFT, with PyTorch's
+AdamW and clipping of the gradient. `first_stages.py` has those of autoencoders."""
 
 import math
 from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
+from peft import LoraConfig
 from torch.nn.functional import cross_entropy, normalize
 from transformers import (
     CLIPTextConfig,
@@ -56,6 +57,10 @@ UNET = {
 }
 
 
+# Attention, and convolutions with a kernel.
+LORA = {"rank": 3, "alpha": 0.6, "layers": ["to_q", "to_k", "to_v", "to_out.0", "conv1"]}
+
+
 def train(golden: dict, parameters: dict[str, torch.nn.Parameter], loss_of) -> dict:
     """The losses of `loss_of(step)`, the gradients' length before it is cut to 1, and, at the
     last step, that of each parameter's gradient."""
@@ -97,9 +102,8 @@ def clip(path: Path) -> None:
     write(path, train({"text": TEXT, "vision": VISION}, parameters | {"logit_scale": scale}, loss_of))
 
 
-def unet(path: Path) -> None:
+def velocity_loss(model: UNet2DConditionModel):
     """The squared error of v (arXiv:2202.00512, appendix D) on Stable Diffusion's schedule."""
-    model = hashed.fill(UNet2DConditionModel.from_config(UNET))
     roots = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64)
     alphas = (1 - roots**2).cumprod(0)
 
@@ -111,12 +115,38 @@ def unet(path: Path) -> None:
         predicted = model(signal * x0 + spread * noise, t, context).sample
         return (predicted - (signal * noise - spread * x0)).square().mean()
 
-    write(path, train({"config": UNET}, dict(model.named_parameters()), loss_of))
+    return loss_of
+
+
+def unet(path: Path) -> None:
+    model = hashed.fill(UNet2DConditionModel.from_config(UNET))
+    write(path, train({"config": UNET}, dict(model.named_parameters()), velocity_loss(model)))
+
+
+def lora(path: Path) -> None:
+    """The same U-Net frozen, with matrices of PEFT beside some layers; and what became of these."""
+    model = hashed.fill(UNet2DConditionModel.from_config(UNET))
+    config = LoraConfig(r=LORA["rank"], lora_alpha=LORA["alpha"], target_modules=LORA["layers"])
+    model.add_adapter(config)
+    model.double()
+    parameters = {}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_("lora_" in name)
+            if "lora_" in name:
+                name = "unet." + name.replace(".default", "")
+                parameter.copy_(torch.from_numpy(hashed.weight(name, tuple(parameter.shape))))
+                parameters[name] = parameter
+    golden = train({"config": UNET, "lora": LORA}, parameters, velocity_loss(model))
+    last = {name: p.detach().flatten() for name, p in parameters.items()}
+    golden["weights"] = {n: [rounded(x.item(), 7) for x in (p.norm(), p[0], p[-1])] for n, p in last.items()}
+    write(path, golden)
 
 
 def write_all(root: Path) -> None:
     clip(root / "ten_steps_clip.json")
     unet(root / "ten_steps_unet.json")
+    lora(root / "ten_steps_lora.json")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::{console, machine, ranks};
 
-/// Train one part of a model, as a configuration file says.
+/// Train one part of a model, or fine-tune a whole one, as a configuration file says.
 ///
 /// Ctrl-C stops after a checkpoint; the same command with --resume goes on, and the result is the
 /// same as without the interruption, to the last bit.
@@ -24,7 +24,8 @@ use crate::{console, machine, ranks};
 /// with `--features mpi`.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// Which part to train: each builds on the ones before it
+    /// What to train: of the first three, each builds on the ones before it; the others begin with
+    /// any whole model
     #[arg(value_enum)]
     stage: StageName,
     /// Configuration: data, steps, networks
@@ -49,6 +50,12 @@ enum StageName {
     Clip,
     /// The U-Net; needs the other two
     Diffusion,
+    /// A small file that changes a model: a style or a thing, learned from a few pictures
+    Lora,
+    /// A whole model, or a LoRA, on pictures of one thing, without forgetting others of its kind
+    Dreambooth,
+    /// A new word for a model
+    TextualInversion,
 }
 
 impl From<StageName> for Stage {
@@ -57,6 +64,9 @@ impl From<StageName> for Stage {
             StageName::Autoencoder => Self::Autoencoder,
             StageName::Clip => Self::Clip,
             StageName::Diffusion => Self::Diffusion,
+            StageName::Lora => Self::Lora,
+            StageName::Dreambooth => Self::Dreambooth,
+            StageName::TextualInversion => Self::TextualInversion,
         }
     }
 }
@@ -185,7 +195,9 @@ impl Monitor for Shown {
     fn step(&mut self, report: &StepReport) {
         let StepReport { step, steps, loss, images_per_second, seconds_left, .. } = *report;
         let left = duration(seconds_left);
-        let text = format!("loss {loss:.4}, {images_per_second:.1} images/s, {left} left");
+        let digits = if images_per_second < 1.0 { 3 } else { 1 };
+        let pace = format!("{images_per_second:.digits$} images/s");
+        let text = format!("loss {loss:.4}, {pace}, {left} left");
         self.show("training", step, steps, &text);
     }
 

@@ -2,10 +2,14 @@
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use rayon::prelude::*;
 use std::ops::Range;
 
 use crate::cpu;
 use crate::math::per_isa;
+
+/// Numbers that a thread widens at once.
+const CHUNK: usize = 1 << 16;
 
 /// Weights as a file has them.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +50,17 @@ impl Numbers<'_> {
                 widen_bf16(cpu::isa(), x[range].reinterpret_cast(), out);
             }
         }
+    }
+
+    /// All numbers in f32, by all threads.
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn widen_all(&self, out: &mut [f32]) {
+        assert_eq!(self.len(), out.len(), "numbers to widen");
+        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+            self.widen(i * CHUNK..i * CHUNK + out.len(), out);
+        });
     }
 }
 

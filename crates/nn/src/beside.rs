@@ -1,7 +1,7 @@
 //! A change of a weight that is computed beside it: the weight stays as it is.
 
 use aquatint_tensor::{
-    Conv2dFusion, Conv2dOptions, Epilogue, Nonlinearity, Precision, Tensor, Use,
+    Conv2dFusion, Conv2dOptions, Epilogue, GroupNormWeights, Nonlinearity, Precision, Tensor, Use,
 };
 
 use crate::Param;
@@ -108,6 +108,20 @@ impl Param {
         let Some(beside) = self.beside() else {
             return x.conv2d_fused(weight, bias, options, fusion);
         };
+        if weight.numbers().is_some() {
+            // Nothing is fused then, so what stands before both is done, and saved, once.
+            let mut x = x.clone();
+            if let Some(GroupNormWeights { groups, weight, bias, eps }) = fusion.norm_silu {
+                x = x.group_norm_silu(groups, weight, bias, eps);
+            }
+            if let Some(size) = fusion.upsample {
+                x = x.upsample_nearest2().crop(size);
+            }
+            let after = Conv2dFusion { norm_silu: None, upsample: None, ..*fusion };
+            let residual = beside.conv2d(&x, options, &after);
+            let after = Conv2dFusion { residual: Some(&residual), ..after };
+            return x.conv2d_fused(weight, bias, options, &after);
+        }
         let residual = beside.conv2d(x, options, fusion);
         let fusion = Conv2dFusion { residual: Some(&residual), ..*fusion };
         x.conv2d_fused(weight, bias, options, &fusion)

@@ -75,6 +75,11 @@ impl Param {
         self.beside = Some(Box::new(beside));
     }
 
+    /// Takes what stands beside the weight away.
+    pub fn clear_beside(&mut self) {
+        self.beside = None;
+    }
+
     /// What stands beside the weight.
     pub fn beside(&self) -> Option<&Beside> {
         self.beside.as_deref()

@@ -26,7 +26,7 @@ impl Storage {
     pub fn what(&self) -> &'static str {
         match self {
             Self::Plain(_) => "of 32 bits",
-            Self::F16(_) | Self::Bf16(_) => "of 16 bits, for tables and to be prepared only",
+            Self::F16(_) | Self::Bf16(_) => "of 16 bits, for tables and products only",
             Self::Prepared(_) => "prepared, for products in inference only",
             Self::Rounded(_) => "rounded, for products only",
         }
@@ -127,9 +127,17 @@ impl Tensor {
             }
             Storage::Plain(_) | Storage::Prepared(_) => return None,
         };
-        let mut wide = vec![0.0; numbers.len()];
-        numbers.widen(0..numbers.len(), &mut wide);
-        Some(Self::new(wide, self.shape()).with_precision(self.precision()))
+        let mut wide = Buffer::stale(numbers.len());
+        numbers.widen_all(&mut wide);
+        Some(Self::from_buffer(wide, self.shape()).with_precision(self.precision()))
+    }
+
+    /// The same numbers rounded to bf16, if they have 32 bits: a weight that stays as it is while
+    /// gradients flow past it. In each product it is widened again, for as long as that takes.
+    pub fn in_bf16(self) -> Self {
+        let Storage::Plain(numbers) = self.storage() else { return self };
+        let numbers = numbers.iter().map(|&x| bf16::from_f32(x)).collect();
+        Self::from_bf16(numbers, self.shape()).with_precision(self.precision())
     }
 
     /// This weight made ready for its use in inference, in this tensor's precision: packed for
@@ -237,6 +245,23 @@ mod tests {
             let y = x.conv2d(&w.clone().quantized(use_), None, options);
             near(&y, &x.conv2d(&w, None, options));
         }
+    }
+
+    #[test]
+    fn gradients_flow_past_a_weight_of_16_bits() {
+        let mut rng = Rng::new(4);
+        let (w, _) = exact(&[6, 8], 2);
+        let (kernels, _) = exact(&[4, 6, 3, 3], 3);
+        let x = rng.randn(&[1, 5, 7, 8]).tracked();
+        let gradient = |narrow: bool| {
+            let [w, kernels] = [&w, &kernels].map(|w| {
+                let w = w.clone().in_bf16();
+                if narrow { w } else { w.in_f32() }
+            });
+            let y = x.linear(&w, None).conv2d(&kernels, None, Conv2dOptions::same(3));
+            y.sqr().sum().backward().get(&x).expect("a gradient").to_vec()
+        };
+        assert_eq!(gradient(true), gradient(false));
     }
 
     #[test]

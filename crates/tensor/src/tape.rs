@@ -4,7 +4,9 @@
 //! gradient of the result into gradients of the inputs. Nodes are numbered as they are made, so
 //! a higher number never feeds a lower one, and going through the numbers downwards visits each
 //! node after everything that used it. A node is dropped as soon as it was visited, and what its
-//! closure had saved with it.
+//! closure had saved with it. A node of [`Tensor::recomputed`] has saved nothing: it is replaced by
+//! the graph that it makes anew, whose numbers are higher than all others, so that gradients are
+//! added up in the order in which they would have been.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,21 +21,31 @@ pub(crate) type Track = Arc<Node>;
 
 type Backward = Box<dyn Fn(&Tensor) -> Vec<Option<Tensor>> + Send + Sync>;
 
-/// One result in the graph. A leaf has no inputs and no closure.
+/// One result in the graph.
 pub(crate) struct Node {
     number: u64,
     inputs: Vec<Option<Track>>,
-    backward: Option<Backward>,
+    way: Way,
 }
 
-fn next_number() -> u64 {
+/// How the gradient goes on from a node.
+enum Way {
+    /// It ends here.
+    Leaf,
+    /// To its inputs.
+    Operation(Backward),
+    /// Through the graph of what this makes, which ends at its inputs.
+    Again(Box<dyn Fn() -> Tensor + Send + Sync>),
+}
+
+pub(crate) fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Node {
     pub(crate) fn leaf() -> Track {
-        Arc::new(Self { number: next_number(), inputs: Vec::new(), backward: None })
+        Arc::new(Self { number: next_number(), inputs: Vec::new(), way: Way::Leaf })
     }
 
     /// A node for the result of an operation, or none if no input is tracked.
@@ -49,9 +61,42 @@ impl Node {
         Some(Arc::new(Self {
             number: next_number(),
             inputs: tracks.into(),
-            backward: Some(Box::new(move |dy| backward(dy, needed).into())),
+            way: Way::Operation(Box::new(move |dy| backward(dy, needed).into())),
         }))
     }
+
+    /// A node for the result at `root`, in place of the graph of all nodes from the number `begin` on,
+    /// which `make` makes again; or none, if `root` was there before.
+    pub(crate) fn again(
+        root: &Track,
+        begin: u64,
+        make: impl Fn() -> Tensor + Send + Sync + 'static,
+    ) -> Option<Track> {
+        let (number, inputs) = (next_number(), used_from_before(root, begin));
+        let way = Way::Again(Box::new(make));
+        (root.number > begin).then(|| Arc::new(Self { number, inputs, way }))
+    }
+
+    fn is_leaf(&self) -> bool {
+        matches!(self.way, Way::Leaf)
+    }
+}
+
+/// What nodes numbered from `begin` on, from `root` down, use of nodes before, each as often as it
+/// is used.
+fn used_from_before(root: &Track, begin: u64) -> Vec<Option<Track>> {
+    let (mut used, mut seen) = (Vec::new(), BTreeSet::from([root.number]));
+    let mut waiting = vec![root];
+    while let Some(node) = waiting.pop() {
+        for input in node.inputs.iter().flatten() {
+            if input.number < begin {
+                used.push(Some(input.clone()));
+            } else if seen.insert(input.number) {
+                waiting.push(input);
+            }
+        }
+    }
+    used
 }
 
 /// How often the leaves below `root` are used, by their numbers.
@@ -60,7 +105,7 @@ fn uses_of_leaves(root: &Track) -> BTreeMap<u64, usize> {
     let mut waiting = vec![root];
     while let Some(node) = waiting.pop() {
         for input in node.inputs.iter().flatten() {
-            if input.backward.is_none() {
+            if input.is_leaf() {
                 *uses.entry(input.number).or_insert(0) += 1;
             } else if seen.insert(input.number) {
                 waiting.push(input);
@@ -148,11 +193,18 @@ impl Tensor {
         drop(self);
         let mut waiting = BTreeMap::from([(root.number, (root, seed))]);
         while let Some((number, (node, dy))) = waiting.pop_last() {
-            let Some(backward) = &node.backward else {
-                grads.0.insert(number, dy);
-                continue;
+            let found = match &node.way {
+                Way::Leaf => {
+                    grads.0.insert(number, dy);
+                    continue;
+                }
+                Way::Again(make) => {
+                    let root = make().track().cloned().expect("it was tracked the first time");
+                    waiting.insert(root.number, (root, dy));
+                    continue;
+                }
+                Way::Operation(backward) => backward(&dy),
             };
-            let found = backward(&dy);
             drop(dy);
             for (input, grad) in node.inputs.iter().zip(found) {
                 let Some(input) = input else { continue };

@@ -186,6 +186,11 @@ impl Tensor {
         self.track.as_ref()
     }
 
+    /// The same numbers with another way back.
+    pub(crate) fn with_track(self, track: Track) -> Self {
+        Self { track: Some(track), ..self }
+    }
+
     /// For a weight: the precision in which products with it are formed. For what
     /// [`Tensor::linear`] made of one: that of its products. Other results are f32.
     pub fn precision(&self) -> Precision {

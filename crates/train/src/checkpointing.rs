@@ -41,16 +41,17 @@ pub fn write(
 ) -> Result<(), TrainError> {
     let mut tensors = Vec::new();
     for (i, (name, param)) in model.named_parameters().into_iter().enumerate() {
-        let numbers = [param.value(), &ema.weights[i], &optimizer.m[i], &optimizer.v[i]];
+        let (m, v) = (optimizer.m[i].get(), optimizer.v[i].get());
+        let numbers = [param.value().detach(), ema.weights[i].clone(), m, v];
         for (kind, tensor) in KINDS.iter().zip(numbers) {
-            tensors.push((format!("{kind}.{name}"), tensor.detach()));
+            tensors.push((format!("{kind}.{name}"), tensor));
         }
     }
     if let Some((model, optimizer)) = adversary {
         for (i, (name, param)) in model.named_parameters().into_iter().enumerate() {
-            let numbers = [param.value(), &optimizer.m[i], &optimizer.v[i]];
+            let numbers = [param.value().detach(), optimizer.m[i].get(), optimizer.v[i].get()];
             for (kind, tensor) in ADVERSARY.iter().zip(numbers) {
-                tensors.push((format!("{kind}.{name}"), tensor.detach()));
+                tensors.push((format!("{kind}.{name}"), tensor));
             }
         }
     }
@@ -109,14 +110,15 @@ pub fn read(
     for (i, (name, param)) in model.named_parameters_mut().into_iter().enumerate() {
         param.set(take("model", &name));
         ema.weights[i] = take("ema", &name);
-        optimizer.m[i] = take("m", &name);
-        optimizer.v[i] = take("v", &name);
+        optimizer.m[i].set(take("m", &name));
+        optimizer.v[i].set(take("v", &name));
     }
     if let Some((model, optimizer)) = adversary {
         for (i, (name, param)) in model.named_parameters_mut().into_iter().enumerate() {
             let [kept, m, v] = ADVERSARY.map(|kind| take(kind, &name));
             param.set(kept);
-            (optimizer.m[i], optimizer.v[i]) = (m, v);
+            optimizer.m[i].set(m);
+            optimizer.v[i].set(v);
         }
     }
     Ok(step)
@@ -168,7 +170,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
         let (param, ema, mut optimizer) = parts();
-        optimizer.v[0] = Tensor::new(vec![1.0, 2.0, 3.0], &[3]);
+        optimizer.v[0].set(Tensor::new(vec![1.0, 2.0, 3.0], &[3]));
         write(&path, &param, &ema, &optimizer, None, 77, &fingerprint(8)).unwrap();
         let (mut other, mut other_ema, mut other_optimizer) = parts();
         other.init(5);
@@ -176,7 +178,7 @@ mod tests {
             read(&path, &mut other, &mut other_ema, &mut other_optimizer, None, &fingerprint(8));
         assert_eq!(step.unwrap(), 77);
         assert_eq!(other.value().to_vec(), param.value().to_vec());
-        assert_eq!(other_optimizer.v[0].to_vec(), [1.0, 2.0, 3.0]);
+        assert_eq!(other_optimizer.v[0].get().to_vec(), [1.0, 2.0, 3.0]);
     }
 
     #[test]

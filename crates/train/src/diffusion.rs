@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::DType;
 use aquatint_diffusion::{PredictionType, Schedule, weighted_denoising_loss};
+use aquatint_models::unet::{Shortcuts, UNetConditions};
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_pipeline::{Picture, SchedulerConfig};
@@ -149,9 +150,15 @@ impl Diffusion {
         let t = (0..x0.dim(0) * part.of).map(|_| rng.below(self.schedule.len())).collect();
         let t = part.share(t);
         let noise = loss.noise(x0.shape(), part, rng);
+        let recompute = self.config.run.gradient_checkpointing;
+        let forward = |xt: &Tensor, timesteps: &[f32]| {
+            let shortcuts = Shortcuts { recompute, ..Shortcuts::default() };
+            let (context, conditions) = (context.into(), UNetConditions::default());
+            unet.forward_shortened(xt, timesteps, &context, &conditions, shortcuts, &mut |_, _| {})
+        };
         let network = |xt: &Tensor, timesteps: &[f32]| match beside {
-            Some(beside) => unet.forward(&Tensor::cat([xt, beside]), timesteps, context),
-            None => unet.forward(xt, timesteps, context),
+            Some(beside) => forward(&Tensor::cat([xt, beside]), timesteps),
+            None => forward(xt, timesteps),
         };
         let (kind, weight) = (self.prediction_type, loss.weight());
         weighted_denoising_loss(network, kind, weight, &self.schedule, x0, &t, &noise)

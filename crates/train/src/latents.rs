@@ -21,8 +21,9 @@ use crate::pictures::{View, whole_batch};
 use crate::ranks::Ranks;
 use crate::sums;
 
-/// Pictures that pass through the encoder at once.
+/// Pictures that pass through the encoder at once, and their pixels at most.
 const AT_ONCE: usize = 16;
+const PIXELS: usize = AT_ONCE * 128 * 128;
 
 /// Latents of pictures, times the scaling factor, so that their variance is about 1.
 pub struct Latents {
@@ -165,7 +166,9 @@ impl Work<'_> {
     fn batches(&self) -> Vec<(usize, Range<usize>)> {
         let of = |(size, pictures): (usize, &Vec<usize>)| {
             let rows = pictures.len() * self.variants;
-            (0..rows).step_by(AT_ONCE).map(move |row| (size, row..(row + AT_ONCE).min(rows)))
+            let [height, width] = self.data.shapes[size];
+            let some = (PIXELS / (height * width)).clamp(1, AT_ONCE);
+            (0..rows).step_by(some).map(move |row| (size, row..(row + some).min(rows)))
         };
         self.of_size.iter().enumerate().flat_map(of).collect()
     }

@@ -2,7 +2,8 @@
 //!
 //! Three things can be trained, one after the other, each with the parts before it frozen: the
 //! [`autoencoder`] between pixels and latents, [`clip`], the text encoder, and the U-Net, by
-//! [`diffusion`] if it hears of words, else by [`wordless`]. They share one loop, [`run`], which knows no network: it asks a [`task::Task`]
+//! [`diffusion`] if it hears of words, else by [`wordless`]. A model that is there can be taught
+//! something more: [`fine_tuning`]. They share one loop, [`run`], which knows no network: it asks a [`task::Task`]
 //! for the loss of a step and does the rest, including checkpoints that are continued bit for bit.
 //!
 //! This crate prints nothing, reads no clock and catches no signal: see [`monitor`].
@@ -23,6 +24,7 @@ pub mod diffusion;
 mod ema;
 pub mod error;
 mod export;
+pub mod fine_tuning;
 mod frozen;
 mod frozen_vae;
 mod inpainting;
@@ -31,6 +33,7 @@ pub mod lr_schedule;
 pub mod masks;
 pub mod metrics;
 pub mod model_card;
+mod moment;
 pub mod monitor;
 mod networks;
 mod optimizer;
@@ -63,6 +66,7 @@ use crate::conditioning::Conditioning;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::error::TrainError;
+use crate::fine_tuning::{FineTuning, FineTuningConfig};
 use crate::model_card::Record;
 use crate::monitor::Monitor;
 use crate::ranks::{Alone, Ranks};
@@ -79,6 +83,12 @@ pub enum Stage {
     Clip,
     /// Noise and contexts to latents: the U-Net.
     Diffusion,
+    /// Low-rank changes of a loaded model.
+    Lora,
+    /// A loaded model, on pictures of one thing.
+    Dreambooth,
+    /// A new word for a loaded model.
+    TextualInversion,
 }
 
 /// What is said besides the configuration file.
@@ -116,6 +126,7 @@ pub fn train_among(
     monitor: &mut dyn Monitor,
     ranks: &dyn Ranks,
 ) -> Result<Outcome, TrainError> {
+    check_recomputing(stage, path)?;
     match stage {
         Stage::Autoencoder => match Regularization::of_file(path)? {
             Regularization::Kl => launch(path, options, monitor, ranks, |config, data, _, _| {
@@ -132,7 +143,38 @@ pub fn train_among(
             launch(path, options, monitor, ranks, diffusion::Diffusion::new)
         }
         Stage::Diffusion => launch(path, options, monitor, ranks, wordless::Wordless::new),
+        Stage::Lora | Stage::Dreambooth | Stage::TextualInversion => {
+            let open =
+                |config: &mut FineTuningConfig, monitor: &mut dyn Monitor, ranks: &dyn Ranks| {
+                    fine_tuning::check(stage, config)?;
+                    Dataset::open_few(&config.data, config.task.prompt.as_deref(), monitor, ranks)
+                };
+            launch_on(path, options, monitor, ranks, open, |config, data, monitor, ranks| {
+                FineTuning::new(stage, config, data, monitor, ranks)
+            })
+        }
     }
+}
+
+/// Gradient checkpointing is a matter of U-Nets with a context. A file that is no TOML asks for
+/// nothing: whoever reads it will say what is wrong with it.
+fn check_recomputing(stage: Stage, path: &Path) -> Result<(), TrainError> {
+    let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
+    let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let run = table.get("run").and_then(|run| run.get("gradient_checkpointing"));
+    let possible = match stage {
+        Stage::Autoencoder | Stage::Clip => false,
+        Stage::Diffusion => Conditioning::of_file(path)?.has_text(),
+        _ => true,
+    };
+    if run == Some(&toml::Value::Boolean(true)) && !possible {
+        return Err(TrainError::Data(
+            "`run.gradient_checkpointing` is for U-Nets that hear of words: leave it out, and set \
+             `run.accumulate` for less memory"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Reads the configuration and the data, builds the task, runs it, writes the model card.
@@ -148,12 +190,32 @@ where
     M: Clone + Serialize + DeserializeOwned + Default,
     K: Task,
 {
+    let open = |config: &mut Config<T, M>, monitor: &mut dyn Monitor, ranks: &dyn Ranks| {
+        Dataset::open_among(&config.data, monitor, ranks)
+    };
+    launch_on(path, options, monitor, ranks, open, build)
+}
+
+/// [`launch`] with data that `open` reads, after a look at the configuration.
+fn launch_on<T, M, K>(
+    path: &Path,
+    options: &Options,
+    monitor: &mut dyn Monitor,
+    ranks: &dyn Ranks,
+    open: impl FnOnce(&mut Config<T, M>, &mut dyn Monitor, &dyn Ranks) -> Result<Dataset, TrainError>,
+    build: impl FnOnce(Config<T, M>, Dataset, &mut dyn Monitor, &dyn Ranks) -> Result<K, TrainError>,
+) -> Result<Outcome, TrainError>
+where
+    T: Clone + Serialize + DeserializeOwned,
+    M: Clone + Serialize + DeserializeOwned + Default,
+    K: Task,
+{
     let mut config = Config::<T, M>::read(path)?;
     if options.steps == Some(0) {
         return Err(TrainError::Data("0 steps are not possible: it must be at least 1".into()));
     }
     config.run.steps = options.steps.unwrap_or(config.run.steps);
-    let data = Dataset::open_among(&config.data, monitor, ranks)?;
+    let data = open(&mut config, monitor, ranks)?;
     let (pictures, unreadable) = (data.train.len(), data.unreadable.clone());
     let mut task = build(config.clone(), data, monitor, ranks)?;
     let mut fingerprint = config.fingerprint(task.name());

@@ -1,27 +1,30 @@
 //! AdamW over all parameters of a module, with clipping of the gradient's length.
 
-use aquatint_nn::{Module, ModuleExt};
+use aquatint_nn::{Module, ModuleExt, Param};
 use aquatint_tensor::optimizer::AdamW;
 use aquatint_tensor::{Grads, Tensor};
 
-use crate::config::OptimizerConfig;
+use crate::config::{OptimizerConfig, State};
+use crate::moment::Moment;
 
 /// The two moments of every parameter, in the order of [`Module::visit`].
 pub struct Optimizer {
     options: AdamW,
     max_grad_norm: f64,
     /// Running mean of the gradients.
-    pub m: Vec<Tensor>,
+    pub m: Vec<Moment>,
     /// Running mean of their squares.
-    pub v: Vec<Tensor>,
+    pub v: Vec<Moment>,
 }
 
 impl Optimizer {
     /// Moments of zero.
     pub fn new<M: Module + ?Sized>(model: &M, config: &OptimizerConfig) -> Self {
-        let zeros = |model: &M| {
+        let narrow = config.state == State::EightBits;
+        let zeros = |signed: bool| {
             let parameters = model.named_parameters();
-            parameters.iter().map(|(_, param)| Tensor::zeros(param.shape())).collect()
+            let zeros = |param: &Param| Moment::zeros(param.shape(), narrow, signed);
+            parameters.iter().map(|(_, param)| zeros(param)).collect()
         };
         let options = AdamW {
             lr: 0.0,
@@ -32,7 +35,7 @@ impl Optimizer {
             step: 0,
             grad_scale: 1.0,
         };
-        Self { options, max_grad_norm: config.max_grad_norm, m: zeros(model), v: zeros(model) }
+        Self { options, max_grad_norm: config.max_grad_norm, m: zeros(true), v: zeros(false) }
     }
 
     /// Changes the parameters of `model`. `step` counts from 1; `grad_norm` is what
@@ -50,7 +53,10 @@ impl Optimizer {
         let moments = self.m.iter_mut().zip(&mut self.v);
         for ((_, param), (m, v)) in model.named_parameters_mut().into_iter().zip(moments) {
             if let Some(grad) = grads.take(param.value()) {
-                param.value_mut().adamw_step(&grad, m, v, &options);
+                let (mut wide_m, mut wide_v) = (m.take(), v.take());
+                param.value_mut().adamw_step(&grad, &mut wide_m, &mut wide_v, &options);
+                m.set(wide_m);
+                v.set(wide_v);
             }
         }
     }
@@ -59,14 +65,14 @@ impl Optimizer {
 /// The length of all gradients together, as one vector.
 pub fn grad_norm<M: Module + ?Sized>(model: &M, grads: &Grads) -> f64 {
     let parameters = model.named_parameters();
-    let of = |param: &aquatint_nn::Param| grads.get(param.value()).map(Tensor::sum_of_squares);
+    let of = |param: &Param| grads.get(param.value()).map(Tensor::sum_of_squares);
     parameters.iter().filter_map(|(_, param)| of(param)).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aquatint_nn::{Init, Param};
+    use aquatint_nn::Init;
     use serde_json::Value;
 
     use crate::testing::hashed;
@@ -113,12 +119,36 @@ mod tests {
             let mut grads = param.value().mul(&slope).sum().backward();
             let norm = grad_norm(&param, &grads);
             optimizer.step(&mut param, &mut grads, norm, 0.01, 1);
-            (norm, optimizer.m[0].to_vec())
+            (norm, optimizer.m[0].get().to_vec())
         };
         let (norm, m) = moved(1.0);
         assert!((norm - 5.0).abs() < 1e-6);
         assert!((m[0] - 0.06).abs() < 1e-6 && (m[1] - 0.08).abs() < 1e-6, "{m:?}");
         let (_, m) = moved(0.1);
         assert!((m[0] - 0.03).abs() < 1e-6 && (m[1] - 0.04).abs() < 1e-6, "{m:?}");
+    }
+
+    /// A valley with steep and gentle sides, down which both go about as far.
+    #[test]
+    fn moments_of_8_bits_lead_to_the_same_place() {
+        let steep = Tensor::from_fn(&[80, 100], |i| 10f32.powi(-((i % 4) as i32)));
+        let goal = aquatint_tensor::Rng::new(2).randn(&[80, 100]);
+        let distance = |state: State| {
+            let mut param = Param::new(&[80, 100], Init::Zeros);
+            param.init(1);
+            param.track();
+            let config = OptimizerConfig { state, weight_decay: 0.0, ..config() };
+            let mut optimizer = Optimizer::new(&param, &config);
+            for step in 1..=300 {
+                let mut grads = param.value().sub(&goal).sqr().mul(&steep).sum().backward();
+                let norm = grad_norm(&param, &grads);
+                optimizer.step(&mut param, &mut grads, norm, 0.01, step);
+            }
+            param.value().sub(&goal).sum_of_squares().sqrt()
+        };
+        let (begun, whole) = (goal.sum_of_squares().sqrt(), distance(State::ThirtyTwoBits));
+        let narrow = distance(State::EightBits);
+        assert!(whole < 0.1 * begun, "32 bits: {whole} of {begun}");
+        assert!((narrow - whole).abs() < 0.05 * begun, "8 bits: {narrow}, 32 bits: {whole}");
     }
 }

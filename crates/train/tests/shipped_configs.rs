@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aquatint_train::Stage;
 use aquatint_train::autoencoder::{AutoencoderConfig, Regularization, VQConfig};
 use aquatint_train::clip::ClipConfig;
 use aquatint_train::conditioning::Conditioning;
 use aquatint_train::diffusion::DiffusionConfig;
+use aquatint_train::fine_tuning::{FineTuningConfig, check};
 use aquatint_train::wordless::WordlessConfig;
 
 fn files() -> Vec<PathBuf> {
@@ -39,6 +41,9 @@ fn every_file_is_a_configuration_of_its_stage() {
                 DiffusionConfig::read(&path).map(drop)
             }
             "diffusion" => WordlessConfig::read(&path).map(drop),
+            "lora" => {
+                FineTuningConfig::read(&path).and_then(|mut config| check(Stage::Lora, &mut config))
+            }
             other => panic!("{other} is no stage"),
         };
         said.unwrap_or_else(|error| panic!("{error}"));

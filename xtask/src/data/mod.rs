@@ -7,6 +7,7 @@
 //! ```
 
 mod archive;
+mod blueprint;
 mod contact_sheet;
 mod drawings;
 mod efficientnet;
@@ -31,6 +32,8 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Dataset {
+    /// Twelve pictures of a style that is not among the seven, to fine-tune a model with.
+    Blueprint(blueprint::Args),
     /// 10,344 open emoji drawings of 1,644 things in seven styles, with captions.
     SevenStyles(seven_styles::Args),
     /// EfficientNet-Lite0, trained on ImageNet, for perceptual distances and comparing pictures.
@@ -41,6 +44,7 @@ enum Dataset {
 /// Builds the data set that the arguments name.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.dataset {
+        Dataset::Blueprint(args) => blueprint::run(&args),
         Dataset::SevenStyles(args) => seven_styles::run(&args),
         Dataset::EfficientnetLite0(args) => efficientnet::run(&args),
     }

@@ -99,7 +99,8 @@ impl ClipTextModel {
     }
 
     /// Gives vectors `[n, D]` for tokens that are not in the vocabulary (textual inversion) the ids
-    /// that are returned. They are used without gradients and not saved.
+    /// that are returned. They are no parameters and not saved; gradients flow to them if they are
+    /// tracked.
     ///
     /// # Panics
     /// If D is not `hidden_size`.
@@ -108,6 +109,15 @@ impl ClipTextModel {
         let width = self.config.hidden_size;
         assert!(matches!(vectors.shape(), [_, d] if *d == width), "{:?}", vectors.shape());
         self.added.add(vectors, self.config.vocab_size)
+    }
+
+    /// Has other vectors for all tokens that were [added](Self::add_tokens), `[n, D]`.
+    ///
+    /// # Panics
+    /// If there were more or fewer.
+    #[track_caller]
+    pub fn replace_added(&mut self, vectors: &Tensor) {
+        self.added.replace(vectors);
     }
 
     /// ids of `batch` sequences of one length, one after the other.

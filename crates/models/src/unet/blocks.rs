@@ -3,6 +3,7 @@
 use aquatint_nn::Module;
 use aquatint_tensor::Tensor;
 
+use super::layer::{Manner, layer};
 use super::parts::{BlockAttention, BlockKind, Downsampler, Level, Upsampler};
 use crate::Context;
 use crate::resnet::ResnetBlock2D;
@@ -36,8 +37,7 @@ impl DownBlock2D {
 
     /// x `[N, H, W, C]`, emb `[N, time]`, context `[N, T, context]` if the attentions look at one
     /// → `[N, H/2, W/2, C']`, or the same size in the last block. Pushes every intermediate result
-    /// on `skips`, and ends early once there are `wanted` of them. Transformers
-    /// merge a part `merging` of their tokens.
+    /// on `skips`, and ends early once there are `wanted` of them.
     #[track_caller]
     pub fn forward(
         &self,
@@ -46,17 +46,14 @@ impl DownBlock2D {
         context: Option<&Context>,
         skips: &mut Vec<Tensor>,
         wanted: usize,
-        merging: f64,
+        manner: Manner,
     ) -> Tensor {
         let mut x = x.clone();
         for (i, resnet) in self.resnets.iter().enumerate() {
             if skips.len() == wanted {
                 return x;
             }
-            x = resnet.forward(&x, Some(emb));
-            if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(&x, context, merging);
-            }
+            x = layer(resnet, self.attentions.get(i), [Some(&x), None], emb, context, manner);
             skips.push(x.clone());
         }
         for downsampler in &self.downsamplers {
@@ -100,13 +97,18 @@ impl MidBlock2D {
     /// x `[N, H, W, C]`, emb `[N, time]`, context `[N, T, context]` if the attention looks at one
     /// → `[N, H, W, C]`.
     #[track_caller]
-    pub fn forward(&self, x: &Tensor, emb: &Tensor, context: Option<&Context>) -> Tensor {
-        let mut x = self.resnets[0].forward(x, Some(emb));
-        for (i, resnet) in self.resnets[1..].iter().enumerate() {
-            if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(&x, context, 0.0);
-            }
-            x = resnet.forward(&x, Some(emb));
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        emb: &Tensor,
+        context: Option<&Context>,
+        recompute: bool,
+    ) -> Tensor {
+        let (mut x, manner) = (x.clone(), Manner { merging: 0.0, recompute });
+        let last = self.resnets.len() - 1;
+        for (i, resnet) in self.resnets.iter().enumerate() {
+            let attention = self.attentions.get(i).filter(|_| i < last);
+            x = layer(resnet, attention, [Some(&x), None], emb, context, manner);
         }
         x
     }
@@ -154,7 +156,6 @@ impl UpBlock2D {
 
     /// Residual block `i` and what follows it: x `[N, H, W, C]`, emb `[N, time]`, context
     /// `[N, T, context]` if the attentions look at one → `[N, H, W, C']`. Pops one of `skips`.
-    /// A transformer merges a part `merging` of its tokens.
     #[track_caller]
     pub fn layer(
         &self,
@@ -163,14 +164,11 @@ impl UpBlock2D {
         emb: &Tensor,
         context: Option<&Context>,
         skips: &mut Vec<Tensor>,
-        merging: f64,
+        manner: Manner,
     ) -> Tensor {
         let skip = skips.pop().expect("the way down left enough");
-        let x = self.resnets[i].forward(&Tensor::cat([x, &skip]), Some(emb));
-        match self.attentions.get(i) {
-            Some(attention) => attention.forward(&x, context, merging),
-            None => x,
-        }
+        let inputs = [Some(x), Some(&skip)];
+        layer(&self.resnets[i], self.attentions.get(i), inputs, emb, context, manner)
     }
 
     /// What follows the layers: x `[N, H, W, C]` → `[N, 2H, 2W, C]`, of the size of the last of

@@ -5,6 +5,7 @@ use aquatint_tensor::Tensor;
 
 use super::Shortcuts;
 use super::blocks::{DownBlock2D, MidBlock2D, Middle, UpBlock2D};
+use super::layer::Manner;
 use super::parts::{BlockKind, Level};
 use crate::{Context, Probe};
 
@@ -65,8 +66,11 @@ impl Body {
         shortcuts: Shortcuts<'_>,
         probe: &mut Probe,
     ) -> Tensor {
-        let Shortcuts { mut deep, token_merging } = shortcuts;
-        let merging = |level| if level == self.highest_attention() { token_merging } else { 0.0 };
+        let Shortcuts { mut deep, token_merging, recompute } = shortcuts;
+        let manner = |level| Manner {
+            merging: if level == self.highest_attention() { token_merging } else { 0.0 },
+            recompute,
+        };
         let mut left: usize = self.up_blocks.iter().map(UpBlock2D::layers).sum();
         // Layers of the way up that are computed; each needs one result of the way down.
         let wanted = deep.as_deref().map_or(left, |deep| deep.wanted(left));
@@ -76,12 +80,12 @@ impl Body {
         let mut skips = vec![x.clone()];
         for (i, block) in self.down_blocks.iter().enumerate() {
             if skips.len() < wanted {
-                x = block.forward(&x, emb, context, &mut skips, wanted, merging(i));
+                x = block.forward(&x, emb, context, &mut skips, wanted, manner(i));
                 probe(&format!("down_blocks.{i}"), &x);
             }
         }
         if let (Some(block), false) = (&self.mid_block, reusing) {
-            x = block.forward(&x, emb, context);
+            x = block.forward(&x, emb, context, recompute);
             probe("mid_block", &x);
         }
         for (i, block) in self.up_blocks.iter().enumerate() {
@@ -90,8 +94,8 @@ impl Body {
                     x = deep.kept.get_or_insert(x).clone();
                 }
                 if left <= wanted {
-                    let merging = merging(self.up_blocks.len() - 1 - i);
-                    x = block.layer(layer, &x, emb, context, &mut skips, merging);
+                    let manner = manner(self.up_blocks.len() - 1 - i);
+                    x = block.layer(layer, &x, emb, context, &mut skips, manner);
                 }
                 left -= 1;
             }

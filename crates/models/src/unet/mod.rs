@@ -6,6 +6,7 @@ mod body;
 mod conditions;
 mod config;
 mod draft;
+mod layer;
 mod parts;
 mod shortcuts;
 mod validate;

@@ -10,6 +10,9 @@ pub struct Shortcuts<'a> {
     /// Which part of the tokens is merged into others during self-attention, 0 to 0.75, at the
     /// highest resolution that has attention: see [`Merged`](crate::token_merging::Merged).
     pub token_merging: f64,
+    /// Whether what each layer saves for the way back is made again there: about a third more work
+    /// in training, for a small part of the memory. The gradients are the same to the bit.
+    pub recompute: bool,
 }
 
 /// What the deep layers of a U-Net made of one step, for the next steps: DeepCache (Ma et al. 2023,

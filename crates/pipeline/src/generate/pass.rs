@@ -70,7 +70,8 @@ impl Pass<'_> {
             let xt = seen.as_ref().unwrap_or(xt);
             let Hearing { named, context, conditions } = heard.at(asked, timesteps[0]);
             cache.borrow_mut().pass(&named, |deep| {
-                let shortcuts = Shortcuts { deep, token_merging: request.token_merging };
+                let shortcuts =
+                    Shortcuts { deep, token_merging: request.token_merging, recompute: false };
                 self.network.predict(xt, timesteps, context.as_deref(), &conditions, shortcuts)
             })
         };

@@ -46,12 +46,14 @@ impl Tensor {
             weight.apply_conv2d(&s, self.data(), bias_data, &mut out);
             return Tensor::without_backward([Some(self), bias], &shape, out);
         }
-        conv2d::conv2d_trained(precision, &s, self.data(), weight.data(), bias_data, &mut out);
+        let wide = weight.clone().in_f32();
+        conv2d::conv2d_trained(precision, &s, self.data(), wide.data(), bias_data, &mut out);
         let (x, w) = (self.detach(), weight.detach());
         Tensor::from_op([Some(self), Some(weight), bias], &shape, out, move |dy, [a, b, c]| {
             [
                 a.then(|| {
                     let mut dx = Buffer::stale(x.len());
+                    let w = w.clone().in_f32();
                     conv2d::conv2d_trained_input_grad(precision, &s, dy.data(), w.data(), &mut dx);
                     Tensor::from_buffer(dx, x.shape())
                 }),

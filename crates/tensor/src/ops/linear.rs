@@ -46,7 +46,7 @@ impl Tensor {
     /// `x · weightᵀ + bias`: x `[.., in]`, weight `[out, in]`, bias `[out]` → `[.., out]`.
     ///
     /// Products are formed in the weight's precision, and the result keeps it for the attention it
-    /// may go into.
+    /// may go into. A weight of 16 bits is widened for the product and for its way back.
     #[track_caller]
     pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
         if matches!(self.storage(), Storage::Rounded(_)) {
@@ -68,13 +68,14 @@ impl Tensor {
             let out = Tensor::without_backward([Some(self), bias], &shape, out);
             return out.with_precision(precision);
         }
-        gemm::linear(precision, x, weight.data(), b, &mut out, size);
+        gemm::linear(precision, x, weight.clone().in_f32().data(), b, &mut out, size);
         let (x, w) = (self.detach(), weight.detach());
         let y = Tensor::from_buffer(out, &shape).with_precision(precision);
         y.with_backward([Some(self), Some(weight), bias], move |dy, [a, b, c]| {
             [
                 a.then(|| {
                     let mut dx = Buffer::stale(x.len());
+                    let w = w.clone().in_f32();
                     gemm::linear_input_grad(precision, dy.data(), w.data(), &mut dx, size);
                     Tensor::from_buffer(dx, x.shape())
                 }),

@@ -15,6 +15,7 @@ mod max_pool;
 mod norm;
 mod optimizer;
 mod pool3;
+mod recompute;
 mod rectify;
 mod reduce;
 mod rounded;

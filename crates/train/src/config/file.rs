@@ -14,7 +14,7 @@ use crate::error::TrainError;
 
 /// Keys that a run may be continued with under another value, since they decide where files are
 /// and when to stop, but not what a step does (other than by the learning rate of a longer run).
-const FREE: [&str; 13] = [
+const FREE: [&str; 15] = [
     "card",
     "data.folder",
     "data.memory_gb",
@@ -23,10 +23,12 @@ const FREE: [&str; 13] = [
     "run.checkpoint_every",
     "run.export",
     "run.folder",
+    "run.gradient_checkpointing",
     "run.log_every",
     "run.sample_every",
     "run.steps",
     // What is in them counts: see `Task::built_on`.
+    "model.base",
     "task.perceptual_file",
     "task.perceptual_heads",
 ];

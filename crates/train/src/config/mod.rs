@@ -50,6 +50,10 @@ pub struct RunConfig {
     /// and the result is the same but for rounding.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub accumulate: usize,
+    /// Whether the U-Net computes what its layers save for the gradient again instead of keeping
+    /// it: slower by a third, in a part of the memory; the result is the same to the bit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gradient_checkpointing: bool,
     /// Precision of matrix products and convolutions; weights and sums are always f32.
     #[serde(default)]
     pub dtype: Dtype,
@@ -74,6 +78,10 @@ fn one() -> usize {
 
 fn is_one(parts: &usize) -> bool {
     *parts == 1
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn ten() -> u64 {
@@ -124,6 +132,29 @@ pub struct OptimizerConfig {
     pub max_grad_norm: f64,
     /// Decay of the running average of weights.
     pub ema_decay: f64,
+    /// In how many bits what the two means remember is kept: "32bit", or "8bit" for a quarter of
+    /// that memory.
+    #[serde(skip_serializing_if = "State::is_whole")]
+    pub state: State,
+}
+
+/// The key `optimizer.state`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Single precision.
+    #[default]
+    #[serde(rename = "32bit")]
+    ThirtyTwoBits,
+    /// Rounded block by block: see `moment.rs`.
+    #[serde(rename = "8bit")]
+    EightBits,
+}
+
+impl State {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_whole(&self) -> bool {
+        *self == Self::ThirtyTwoBits
+    }
 }
 
 impl Default for OptimizerConfig {
@@ -139,6 +170,7 @@ impl Default for OptimizerConfig {
             weight_decay: 0.01,
             max_grad_norm: 1.0,
             ema_decay: 0.999,
+            state: State::ThirtyTwoBits,
         }
     }
 }

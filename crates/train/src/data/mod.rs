@@ -12,6 +12,7 @@
 mod among;
 pub(crate) mod buckets;
 mod config;
+mod few;
 mod metadata;
 mod opening;
 mod place;
@@ -27,6 +28,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use self::among::share;
 pub use self::config::{BucketsConfig, DataConfig};
+pub(crate) use self::few::pictures_in;
 use self::metadata::Line;
 use self::place::Place;
 use self::store::Store;

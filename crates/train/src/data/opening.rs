@@ -42,6 +42,17 @@ impl Dataset {
         ranks: &dyn Ranks,
     ) -> Result<Self, TrainError> {
         let (validation, train) = parts(source::samples(&config.folder)?);
+        Self::of(validation, train, config, monitor, ranks)
+    }
+
+    /// The pictures of these samples.
+    pub(super) fn of(
+        validation: Vec<Sample>,
+        train: Vec<Sample>,
+        config: &DataConfig,
+        monitor: &mut dyn Monitor,
+        ranks: &dyn Ranks,
+    ) -> Result<Self, TrainError> {
         if train.is_empty() {
             return Err(TrainError::Data(format!(
                 "{}: no picture is in the part \"train\"",

@@ -125,6 +125,7 @@ fn config(stage: Stage, root: &str, run: &str, steps: u64) -> String {
              [model.scheduler]\nbeta_schedule = \"scaled_linear\"\nbeta_start = 0.00085\n\
              beta_end = 0.012\n"
         }
+        other => panic!("{other:?} has no configuration of this kind"),
     };
     common + rest
 }

@@ -51,6 +51,11 @@ pub fn samples(path: &Path) -> Result<Vec<Sample>, TrainError> {
     }
 }
 
+/// Whether a folder says itself what its pictures are.
+pub fn is_described(folder: &Path) -> bool {
+    ["metadata.jsonl", "metadata.csv"].iter().any(|name| folder.join(name).exists())
+}
+
 /// A folder with metadata, of archives, or of Parquet files, which may lie in its folder `data`.
 fn folder(path: &Path) -> Result<Vec<Sample>, TrainError> {
     let lines = path.join("metadata.jsonl");
@@ -87,7 +92,7 @@ fn folder(path: &Path) -> Result<Vec<Sample>, TrainError> {
 }
 
 /// The files of a folder by name, without hidden ones.
-fn listed(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
+pub fn listed(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
     let entries = fs::read_dir(folder).map_err(TrainError::io(folder))?;
     let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|e| e.path())).collect();
     let mut paths = paths.map_err(TrainError::io(folder))?;
@@ -97,7 +102,8 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
     Ok(paths)
 }
 
-fn extension(path: &Path) -> String {
+/// The ending of a name, in small letters.
+pub fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
