@@ -9,7 +9,7 @@ from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import (
     LDMBertConfig,
     LDMBertModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+from transformers import BertConfig, BertModel, CLIPTextConfig, CLIPTextModelWithProjection
 
 import hashed
 from models import CLIP_TEXT, UNET, VAE, parameters
@@ -176,6 +176,35 @@ LDM_BERT = {
     "d_model": 20,
     "pad_token_id": 0,
 }
+BERT = {
+    "model_type": "bert",
+    "vocab_size": 60,
+    "hidden_size": 24,
+    "intermediate_size": 40,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "max_position_embeddings": 10,
+    "type_vocab_size": 2,
+    "hidden_act": "gelu",
+    "layer_norm_eps": 1e-12,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "pad_token_id": 0,
+}
+
+BERT_GRADIENTS = [
+    "embeddings.word_embeddings.weight",
+    "embeddings.position_embeddings.weight",
+    "embeddings.token_type_embeddings.weight",
+    "embeddings.LayerNorm.weight",
+    "encoder.layer.0.attention.self.query.bias",
+    "encoder.layer.0.attention.self.value.weight",
+    "encoder.layer.0.attention.output.LayerNorm.bias",
+    "encoder.layer.1.intermediate.dense.weight",
+    "encoder.layer.1.output.dense.bias",
+    "encoder.layer.1.output.LayerNorm.weight",
+]
+
 LDM_BERT_GRADIENTS = [
     "model.embed_tokens.weight",
     "model.embed_positions.weight",
@@ -277,6 +306,26 @@ def ldm_bert(folder: Path) -> None:
     write(folder / "golden.json", stages)
 
 
+def bert(folder: Path) -> None:
+    """Two sequences without padding, and the second one's states with padding that nobody sees."""
+    length, pad = BERT["max_position_embeddings"], BERT["pad_token_id"]
+    ids = hashed.input_ids("input_ids", 2 * length, BERT["vocab_size"])
+    rows = [[id or 1 for id in ids[:length]], [id or 1 for id in ids[length:-4]] + [pad] * 4]
+    model = hashed.fill(BertModel(BertConfig(**BERT, attn_implementation="eager")))
+    seen = [[int(id != pad) for id in row] for row in rows]
+    padded = model(input_ids=torch.tensor(rows), attention_mask=torch.tensor(seen)).last_hidden_state
+    paths = {"embeddings": "embeddings"} | {f"layers.{i}": f"encoder.layer.{i}" for i in range(2)}
+    stages = Stages().watch(model, paths)
+    states = model(input_ids=torch.tensor(rows)).last_hidden_state
+    # PyTorch teaches the padding nothing, so only the sequence without counts.
+    loss = (states[0] ** 2 * states[0]).mean()
+    stages["grads"] = gradient_norms(loss, parameters(model, BERT_GRADIENTS))
+    stages.add("padded", padded[1:, :-4])
+    write(folder / "config.json", BERT)
+    write(folder / "input.json", {"input_ids": rows})
+    write(folder / "golden.json", stages)
+
+
 def clip_layers(folder: Path) -> None:
     """Every hidden state, and the end of a sequence where the file has the wrong id for it."""
     config = CLIP_TEXT | {"hidden_act": "gelu", "num_hidden_layers": 3, "eos_token_id": 2}
@@ -305,4 +354,5 @@ def write_all(root: Path) -> None:
     vq(root / "vq_tiny")
     kl(root / "vae_tiny_attention")
     ldm_bert(root / "ldm_bert_tiny")
+    bert(root / "bert_tiny")
     clip_layers(root / "clip_text_tiny_layers")

@@ -1,11 +1,12 @@
-"""Goldens of ten steps of training CLIP's two towers, a U-Net, and a LoRA of that with PEFT, with PyTorch's
-AdamW and clipping of the gradient. `first_stages.py` has those of autoencoders."""
+"""Goldens of ten steps of training CLIP's two towers, a U-Net, a LoRA of that with PEFT, and a U-Net with its
+text encoder, with PyTorch's AdamW and clipping of the gradient. `first_stages.py` has those of autoencoders."""
 
 import math
 from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
 from peft import LoraConfig
 from torch.nn.functional import cross_entropy, normalize
 from transformers import (
@@ -56,6 +57,19 @@ UNET = {
     "attention_head_dim": 2,
 }
 
+LDM_BERT = {
+    "model_type": "ldmbert",
+    "vocab_size": 40,
+    "max_position_embeddings": 5,
+    "encoder_layers": 2,
+    "encoder_ffn_dim": 24,
+    "encoder_attention_heads": 2,
+    "head_dim": 4,
+    "d_model": 12,
+    "dropout": 0.0,
+    "pad_token_id": 0,
+}
+
 
 # Attention, and convolutions with a kernel.
 LORA = {"rank": 3, "alpha": 0.6, "layers": ["to_q", "to_k", "to_v", "to_out.0", "conv1"]}
@@ -102,17 +116,16 @@ def clip(path: Path) -> None:
     write(path, train({"text": TEXT, "vision": VISION}, parameters | {"logit_scale": scale}, loss_of))
 
 
-def velocity_loss(model: UNet2DConditionModel):
+def denoising(predict):
     """The squared error of v (arXiv:2202.00512, appendix D) on Stable Diffusion's schedule."""
     roots = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64)
     alphas = (1 - roots**2).cumprod(0)
 
     def loss_of(step: int) -> torch.Tensor:
         x0, noise = (hashed.input_tensor(f"{what}:{step}", [BATCH, 4, 8, 8]) for what in ("x0", "noise"))
-        context = hashed.input_tensor(f"context:{step}", [BATCH, 5, 12])
         t = torch.tensor(hashed.input_ids(f"t:{step}", BATCH, 1000))
         signal, spread = (root.view(-1, 1, 1, 1) for root in (alphas[t].sqrt(), (1 - alphas[t]).sqrt()))
-        predicted = model(signal * x0 + spread * noise, t, context).sample
+        predicted = predict(step, signal * x0 + spread * noise, t)
         return (predicted - (signal * noise - spread * x0)).square().mean()
 
     return loss_of
@@ -120,7 +133,11 @@ def velocity_loss(model: UNet2DConditionModel):
 
 def unet(path: Path) -> None:
     model = hashed.fill(UNet2DConditionModel.from_config(UNET))
-    write(path, train({"config": UNET}, dict(model.named_parameters()), velocity_loss(model)))
+
+    def predict(step: int, xt: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return model(xt, t, hashed.input_tensor(f"context:{step}", [BATCH, 5, 12])).sample
+
+    write(path, train({"config": UNET}, dict(model.named_parameters()), denoising(predict)))
 
 
 def lora(path: Path) -> None:
@@ -137,9 +154,35 @@ def lora(path: Path) -> None:
                 name = "unet." + name.replace(".default", "")
                 parameter.copy_(torch.from_numpy(hashed.weight(name, tuple(parameter.shape))))
                 parameters[name] = parameter
-    golden = train({"config": UNET, "lora": LORA}, parameters, velocity_loss(model))
+
+    def predict(step: int, xt: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return model(xt, t, hashed.input_tensor(f"context:{step}", [BATCH, 5, 12])).sample
+
+    golden = train({"config": UNET, "lora": LORA}, parameters, denoising(predict))
     last = {name: p.detach().flatten() for name, p in parameters.items()}
     golden["weights"] = {n: [rounded(x.item(), 7) for x in (p.norm(), p[0], p[-1])] for n, p in last.items()}
+    write(path, golden)
+
+
+def words(path: Path) -> None:
+    """A U-Net and the text encoder that it listens to, by one optimizer."""
+    both = torch.nn.ModuleDict(
+        {
+            "unet": UNet2DConditionModel.from_config(UNET),
+            "text_encoder": LDMBertModel(LDMBertConfig(**LDM_BERT)),
+        }
+    )
+    hashed.fill(both)
+
+    def predict(step: int, xt: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        ids = torch.tensor(hashed.input_ids(f"ids:{step}", BATCH * 5, 40)).view(BATCH, 5)
+        return both["unet"](xt, t, both["text_encoder"](ids, return_dict=True).last_hidden_state).sample
+
+    parameters = dict(both.named_parameters())
+    golden = train({"unet": UNET, "text_encoder": LDM_BERT}, parameters, denoising(predict))
+    last = golden[f"grads_{STEPS - 1}"]
+    # What the loss does not depend on, which PyTorch leaves out.
+    last |= {name: 0.0 for name in parameters if name not in last}
     write(path, golden)
 
 
@@ -147,6 +190,7 @@ def write_all(root: Path) -> None:
     clip(root / "ten_steps_clip.json")
     unet(root / "ten_steps_unet.json")
     lora(root / "ten_steps_lora.json")
+    words(root / "ten_steps_words.json")
 
 
 if __name__ == "__main__":

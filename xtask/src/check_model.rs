@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use aquatint_pipeline::{
-    Components, GenerateRequest, ModelSource, Picture, contact_sheet, png, text_to_image,
+    Components, GenerateRequest, ModelSource, Picture, Tiling, contact_sheet, png, text_to_image,
 };
 use aquatint_tensor::{Rng, Tensor};
 use aquatint_train::captions;
@@ -175,8 +175,8 @@ fn reconstructed(components: &Components, questions: &[Question<'_>]) -> Vec<Pic
     let views = questions.iter().map(|q| View::whole(q.drawing, COLOURS[q.colour].rgb));
     views
         .flat_map(|view| {
-            let latents = components.vae.encode(&batch(&[view], 128, 128)).mode();
-            Picture::from_images(&components.vae.decode(&latents))
+            let latents = components.vae.mode(&batch(&[view], 128, 128));
+            Picture::from_images(&components.vae.decode(&latents, Tiling::Off))
         })
         .collect()
 }

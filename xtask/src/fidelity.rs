@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use aquatint_checkpoint::Weights;
 use aquatint_models::unet::UNetConditions;
 use aquatint_pipeline::{
-    Components, GenerateRequest, ModelSource, Picture, Tokenizer, encode, text_to_image,
+    Components, GenerateRequest, ModelSource, Picture, Tiling, Tokenizer, encode, text_to_image,
 };
 use aquatint_tensor::Tensor;
 
@@ -78,10 +78,8 @@ pub fn run(args: Args) -> Result<()> {
         let (sample, context) = (picture("sample")?, reference.get("context")?);
         Ok(unet.forward_given(&sample, &timestep, &context, &conditions).to_nchw())
     })?;
-    stage("decoded", &|| Ok(vae.decode(&vae.config().unscaled(&picture("latents")?)).to_nchw()))?;
-    stage("encoded", &|| {
-        Ok(vae.config().scaled(&vae.encode(&picture("image")?).mode()).to_nchw())
-    })?;
+    stage("decoded", &|| Ok(vae.decode(&picture("latents")?, Tiling::Off).to_nchw()))?;
+    stage("encoded", &|| Ok(vae.mode(&picture("image")?).to_nchw()))?;
 
     let psnr = if args.stages { f64::INFINITY } else { picture_psnr(&components, &reference)? };
     if !args.stages {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use aquatint_pipeline::{Components, ModelSource};
+use aquatint_pipeline::{Components, ModelSource, Tiling};
 use aquatint_tensor::{Rng, Tensor};
 use clap::ValueEnum;
 use serde_json::json;
@@ -68,8 +68,8 @@ pub fn run(args: Args) -> Result<()> {
         }
         What::Decode => {
             drop(unet);
-            let latents = rng.randn(&[1, side, side, vae.config().latent_channels]);
-            answer(loaded, || vae.decode(&latents))
+            let latents = rng.randn(&[1, side, side, vae.config().latent_channels()]);
+            answer(loaded, || vae.decode(&latents, Tiling::Off))
         }
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod attention;
 mod bands;
+pub mod bert;
 mod choice;
 pub mod class_embedder;
 mod clip_encoder;
@@ -34,6 +35,7 @@ pub mod unet;
 pub mod unet2d;
 pub mod vae;
 
+pub use bert::{BertConfig, BertModel};
 pub use class_embedder::{ClassEmbedder, ClassEmbedderConfig};
 pub use clip_text::{ClipTextConfig, ClipTextModel, ClipTextOutput};
 pub use clip_vision::{ClipVisionConfig, ClipVisionModel};

@@ -1,9 +1,9 @@
 //! The tensors that a part's configuration asks for, without any of them.
 
 use aquatint_models::{
-    AutoencoderKL, AutoencoderKLConfig, ClassEmbedder, ClassEmbedderConfig, ClipTextConfig,
-    ClipTextModel, LDMBertConfig, LDMBertModel, UNet2DConditionConfig, UNet2DConditionModel,
-    UNet2DConfig, UNet2DModel, VQModel, VQModelConfig,
+    AutoencoderKL, AutoencoderKLConfig, BertConfig, BertModel, ClassEmbedder, ClassEmbedderConfig,
+    ClipTextConfig, ClipTextModel, LDMBertConfig, LDMBertModel, UNet2DConditionConfig,
+    UNet2DConditionModel, UNet2DConfig, UNet2DModel, VQModel, VQModelConfig,
 };
 use aquatint_nn::{Module, ModuleExt};
 use serde_json::Value;
@@ -15,11 +15,12 @@ use serde_json::Value;
 pub(crate) fn wanted(config: &Value) -> Result<Vec<(String, Vec<usize>)>, String> {
     let class = config["_class_name"].as_str().or(config["architectures"][0].as_str());
     macro_rules! build {
-        ($config:ty, $model:path) => {{
+        ($config:ty, $model:expr) => {{
             let config: $config =
                 serde_json::from_value(config.clone()).map_err(|error| error.to_string())?;
             config.validate()?;
-            Ok(shapes(&$model(&config)))
+            let build = $model;
+            Ok(shapes(&build(&config)))
         }};
     }
     match class.unwrap_or_default() {
@@ -28,6 +29,7 @@ pub(crate) fn wanted(config: &Value) -> Result<Vec<(String, Vec<usize>)>, String
         "AutoencoderKL" => build!(AutoencoderKLConfig, AutoencoderKL::new),
         "VQModel" => build!(VQModelConfig, VQModel::new),
         "LDMBertModel" => build!(LDMBertConfig, LDMBertModel::new),
+        "BertModel" => build!(BertConfig, |config: &BertConfig| BertModel::new(config, true)),
         "ClassEmbedder" => build!(ClassEmbedderConfig, ClassEmbedder::new),
         "CLIPTextModelWithProjection" => build!(ClipTextConfig, ClipTextModel::with_projection),
         // Our own configurations, as old ones, do not name the class.

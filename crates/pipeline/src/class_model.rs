@@ -8,11 +8,12 @@ use aquatint_models::{
 };
 use serde_json::{Map, Value};
 
+use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::config::{INDEX, SCHEDULER_CONFIG, UNET_CONFIG};
-use crate::model::{Autoencoder, Conditioner, Model, Network};
+use crate::model::{Conditioner, Model, Network};
 use crate::outline::{Beside, ListensTo, Outline, default_size};
 use crate::parts::Parts;
-use crate::wordless::AutoencoderConfig;
+use crate::wordless::VQVAE;
 use crate::{Classes, ModelError, ModelSource, SchedulerConfig, int8};
 
 /// The part that turns classes into words.
@@ -50,7 +51,7 @@ impl ClassConfig {
         let config = Self {
             unet: source.json(UNET_CONFIG)?,
             class_embedder,
-            autoencoder: AutoencoderConfig::read(source)?,
+            autoencoder: AutoencoderConfig::read(source, VQVAE, index.get(VQVAE))?,
             scheduler: source.json(SCHEDULER_CONFIG)?,
             classes,
         };
@@ -115,7 +116,7 @@ impl<'a> ClassModel<'a> {
     pub fn open(parts: Parts<'a>, config: ClassConfig) -> Result<Self, ModelError> {
         parts.check(EMBEDDER, &ClassEmbedder::new(&config.class_embedder))?;
         parts.check("unet", &UNet2DConditionModel::new(&config.unet))?;
-        config.autoencoder.check(&parts)?;
+        config.autoencoder.check(&parts, VQVAE)?;
         Ok(Self { parts, config })
     }
 }
@@ -141,10 +142,10 @@ impl Model for ClassModel<'_> {
     }
 
     fn encoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        self.config.autoencoder.load(&self.parts, &AutoencoderKL::encodes)
+        self.config.autoencoder.load(&self.parts, VQVAE, &AutoencoderKL::encodes)
     }
 
     fn decoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        self.config.autoencoder.load(&self.parts, &|name| !AutoencoderKL::encodes(name))
+        self.config.autoencoder.load(&self.parts, VQVAE, &|name| !AutoencoderKL::encodes(name))
     }
 }

@@ -7,12 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::{DType, LoadError, Weights, atomic, resolve, save};
-use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
+use aquatint_models::{ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::{Module, ModuleExt};
 use aquatint_tensor::Precision;
 
+use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::lora::{LoraMode, LoraSpec};
-use crate::model::{Autoencoder, Conditioner, Model, Network};
+use crate::model::{Conditioner, Model, Network};
 use crate::outline::Outline;
 use crate::stages::{Stages, TextEncoders};
 use crate::text_encoder::{TextEncoder, TextEncoderConfig};
@@ -56,7 +57,7 @@ pub struct Components {
     /// Noisy latents and context to a prediction.
     pub unet: UNet2DConditionModel,
     /// Latents to pictures and back.
-    pub vae: AutoencoderKL,
+    pub vae: Autoencoder<'static>,
     /// The configurations of all, and the noise schedule.
     pub config: ModelConfig,
 }
@@ -114,7 +115,10 @@ impl Components {
     pub fn save(&self, folder: impl AsRef<Path>, dtype: DType) -> io::Result<()> {
         let folder = folder.as_ref();
         let (encoder, vae) = (self.config.text_encoder_part(), self.config.vae_part());
-        for part in [TOKENIZER, encoder, "unet", vae, "scheduler"] {
+        let has_vae = self.config.vae != AutoencoderConfig::Pixels;
+        for part in
+            [TOKENIZER, encoder, "unet", "scheduler"].into_iter().chain(has_vae.then_some(vae))
+        {
             fs::create_dir_all(folder.join(part))?;
         }
         if self.config.noise_levels.is_some() {
@@ -131,9 +135,11 @@ impl Components {
         let vae = format!("{vae}/diffusion_pytorch_model.safetensors");
         save_module(&folder.join(encoder), &self.text_encoder, dtype)?;
         save_module(&folder.join(UNET_WEIGHTS), &self.unet, dtype)?;
-        save_module(&folder.join(vae), &self.vae, dtype)?;
+        if has_vae {
+            save_module(&folder.join(vae), &self.vae, dtype)?;
+        }
         self.config
-            .files()
+            .files(self.tokenizer.class_name())
             .iter()
             .rev()
             .try_for_each(|(name, text)| atomic::write_file(folder.join(name), text.as_bytes()))
@@ -154,7 +160,7 @@ impl Model for Components {
     }
 
     fn encoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        Ok(Autoencoder::Kl(Cow::Borrowed(&self.vae)))
+        Ok(self.vae.lent())
     }
 
     fn decoder(&self) -> Result<Autoencoder<'_>, ModelError> {
@@ -165,7 +171,7 @@ impl Model for Components {
 /// The tokenizer that a text encoder was trained with, as far as that is published.
 pub(crate) fn shipped_tokenizer(encoder: &TextEncoderConfig) -> Tokenizer {
     match encoder {
-        TextEncoderConfig::Bert(_) => Tokenizer::bert(),
+        TextEncoderConfig::Bert(_) | TextEncoderConfig::Sentence(_) => Tokenizer::bert(),
         // OpenCLIP's text encoders, which compute the other GELU, fill up with zeros.
         TextEncoderConfig::Clip(config) if config.hidden_act == "gelu" => Tokenizer::open_clip(),
         TextEncoderConfig::Clip(_) => Tokenizer::clip(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aquatint_models::{AutoencoderKLConfig, ClipTextConfig, UNet2DConditionConfig};
 use serde_json::{Value, json};
 
+use crate::autoencoder::AutoencoderConfig;
 use crate::outline::{Beside, ListensTo, NoiseLevels, Outline, default_size};
 use crate::scheduler::SchedulerConfig;
 use crate::text_encoder::TextEncoderConfig;
@@ -15,7 +16,6 @@ pub(crate) const INDEX: &str = "model_index.json";
 pub(crate) const TEXT_ENCODER_CONFIG: &str = "text_encoder/config.json";
 pub(crate) const TEXT_ENCODER_2_CONFIG: &str = "text_encoder_2/config.json";
 pub(crate) const UNET_CONFIG: &str = "unet/config.json";
-pub(crate) const VAE_CONFIG: &str = "vae/config.json";
 pub(crate) const SCHEDULER_CONFIG: &str = "scheduler/scheduler_config.json";
 const LOW_RES_SCHEDULER_CONFIG: &str = "low_res_scheduler/scheduler_config.json";
 
@@ -30,8 +30,9 @@ const CLASSES: [(&str, &str, &str); 6] = [
     (ENLARGES, "text_encoder", "vae"),
     (XL, "text_encoder", "vae"),
     (XL_INPAINT, "text_encoder", "vae"),
-    ("LDMTextToImagePipeline", "bert", "vqvae"),
+    (LDM, "bert", "vqvae"),
 ];
+const LDM: &str = "LDMTextToImagePipeline";
 const INPAINT: &str = "StableDiffusionInpaintPipeline";
 const ENLARGES: &str = "StableDiffusionUpscalePipeline";
 const XL: &str = "StableDiffusionXLPipeline";
@@ -49,8 +50,8 @@ pub struct ModelConfig {
     pub zeros_for_empty_prompt: bool,
     /// The U-Net's.
     pub unet: UNet2DConditionConfig,
-    /// The autoencoder's.
-    pub vae: AutoencoderKLConfig,
+    /// That of the first stage.
+    pub vae: AutoencoderConfig,
     /// The noise schedule's.
     pub scheduler: SchedulerConfig,
     /// How much noise the small picture may have, if the model enlarges one.
@@ -77,11 +78,12 @@ impl ModelConfig {
             .then(|| source.json(TEXT_ENCODER_2_CONFIG))
             .transpose()?;
         let noise_levels = (class == ENLARGES).then(|| noise_levels(source, &index)).transpose()?;
-        let mut vae: AutoencoderKLConfig = source.json(&config(vae))?;
+        let mut vae = AutoencoderConfig::read(source, vae, index.get(vae))?;
         // What the file leaves out is 0.18215, but was 0.08333 in all models that enlarge.
-        if class == ENLARGES && vae.scaling_factor == AutoencoderKLConfig::default().scaling_factor
+        if class == ENLARGES
+            && vae.scaling_factor() == AutoencoderKLConfig::default().scaling_factor
         {
-            vae.scaling_factor = 0.08333;
+            vae.set_scaling_factor(0.08333);
         }
         let config = Self {
             text_encoder: source.json(&config(text_encoder))?,
@@ -101,7 +103,6 @@ impl ModelConfig {
                 config.text_encoder_2.as_ref().map_or(Ok(()), ClipTextConfig::validate),
             ),
             (UNET_CONFIG, config.unet.validate()),
-            (VAE_CONFIG, config.vae.validate()),
             (SCHEDULER_CONFIG, config.scheduler.validate()),
             (UNET_CONFIG, config.fits_together()),
         ] {
@@ -112,18 +113,19 @@ impl ModelConfig {
 
     /// The folder of the text encoder.
     pub(crate) fn text_encoder_part(&self) -> &'static str {
-        match self.text_encoder {
-            TextEncoderConfig::Clip(_) => "text_encoder",
-            TextEncoderConfig::Bert(_) => "bert",
-        }
+        if self.is_of_the_paper() { "bert" } else { "text_encoder" }
     }
 
     /// The folder of the autoencoder.
     pub(crate) fn vae_part(&self) -> &'static str {
-        match self.text_encoder {
-            TextEncoderConfig::Clip(_) => "vae",
-            TextEncoderConfig::Bert(_) => "vqvae",
-        }
+        if self.is_of_the_paper() { "vqvae" } else { "vae" }
+    }
+
+    /// Whether the parts are those that diffusers has in its pipeline for the paper's
+    /// text-to-image model: another text encoder than CLIP's, or a vector-quantized autoencoder.
+    fn is_of_the_paper(&self) -> bool {
+        !matches!(self.text_encoder, TextEncoderConfig::Clip(_))
+            || matches!(self.vae, AutoencoderConfig::Vq(_))
     }
 
     /// Tells whether channels and contexts are the same where parts meet, and pictures RGB.
@@ -131,7 +133,11 @@ impl ModelConfig {
     /// # Errors
     /// A sentence that names the key of the U-Net's configuration, or the part.
     pub fn fits_together(&self) -> Result<(), String> {
-        let latent = self.vae.latent_channels;
+        let latent = self.vae.latent_channels();
+        let latents = match self.vae {
+            AutoencoderConfig::Pixels => "pixels",
+            _ => "the vae's latents",
+        };
         // A model for in-painting sees a mask and the latents of the masked picture as well.
         let seen = match self.beside() {
             Beside::SmallPicture => latent + 3,
@@ -139,8 +145,8 @@ impl ModelConfig {
             _ => latent,
         };
         for (what, here, there, whose) in [
-            ("in_channels", self.unet.in_channels, seen, "the vae's latents"),
-            ("out_channels", self.unet.out_channels, latent, "the vae's latents"),
+            ("in_channels", self.unet.in_channels, seen, latents),
+            ("out_channels", self.unet.out_channels, latent, latents),
             (
                 "cross_attention_dim",
                 self.unet.cross_attention_dim,
@@ -159,7 +165,7 @@ impl ModelConfig {
             let most = levels.most;
             return Err(format!("num_class_embeds has no row for the noise level {most}"));
         }
-        if self.vae.in_channels != 3 || self.vae.out_channels != 3 {
+        if !self.vae.is_of_colours() {
             return Err("the vae is not one of RGB pictures".into());
         }
         Ok(())
@@ -174,7 +180,7 @@ impl ModelConfig {
     fn beside(&self) -> Beside {
         if self.noise_levels.is_some() {
             Beside::SmallPicture
-        } else if self.unet.in_channels == 2 * self.vae.latent_channels + 1 {
+        } else if self.unet.in_channels == 2 * self.vae.latent_channels() + 1 {
             Beside::MaskAndPicture
         } else {
             Beside::Nothing
@@ -191,7 +197,7 @@ impl ModelConfig {
         Outline {
             listens_to: ListensTo::Words,
             beside: self.beside(),
-            latent_channels: self.vae.latent_channels,
+            latent_channels: self.vae.latent_channels(),
             downsampling_factor: self.vae.downsampling_factor(),
             default_size: self.default_size(),
             skippable_layers: self.skippable_layers(),
@@ -208,26 +214,27 @@ impl ModelConfig {
     }
 
     /// The files that [`ModelConfig::read`] reads, as text by their names; the index first.
-    pub(crate) fn files(&self) -> Vec<(String, String)> {
+    /// `tokenizer` is transformers' class of the tokenizer.
+    pub(crate) fn files(&self, tokenizer: &str) -> Vec<(String, String)> {
         let (encoder, vae) = (self.text_encoder_part(), self.vae_part());
-        let clip = ["transformers", "CLIPTextModel"];
         let mut index = json!({
             "_diffusers_version": "0.30.0",
             "scheduler": ["diffusers", self.scheduler.class_name],
-            "tokenizer": ["transformers", "CLIPTokenizer"],
+            "tokenizer": ["transformers", tokenizer],
             "unet": ["diffusers", "UNet2DConditionModel"],
-            vae: ["diffusers", "AutoencoderKL"],
-            encoder: clip,
+            vae: match self.vae.class_name() {
+                Some(class) => json!(["diffusers", class]),
+                None => json!([null, null]),
+            },
+            encoder: match self.text_encoder {
+                TextEncoderConfig::Clip(_) => json!(["transformers", "CLIPTextModel"]),
+                TextEncoderConfig::Bert(_) => json!(["latent_diffusion", "LDMBertModel"]),
+                TextEncoderConfig::Sentence(_) => json!(["transformers", "BertModel"]),
+            },
         });
-        let (class, more) = match (&self.text_encoder, &self.text_encoder_2) {
-            (TextEncoderConfig::Bert(_), _) => (
-                "LDMTextToImagePipeline",
-                json!({
-                    "bert": ["latent_diffusion", "LDMBertModel"],
-                    "tokenizer": ["transformers", "BertTokenizer"],
-                }),
-            ),
-            (_, Some(_)) => (
+        let (class, more) = match &self.text_encoder_2 {
+            _ if self.is_of_the_paper() => (LDM, json!({})),
+            Some(_) => (
                 if self.paints_in() { XL_INPAINT } else { XL },
                 json!({
                     "force_zeros_for_empty_prompt": self.zeros_for_empty_prompt,
@@ -260,9 +267,11 @@ impl ModelConfig {
             (INDEX.to_owned(), format!("{index:#}\n")),
             (format!("{encoder}/config.json"), text(&self.text_encoder)),
             (UNET_CONFIG.to_owned(), text(&self.unet)),
-            (format!("{vae}/config.json"), text(&self.vae)),
             (SCHEDULER_CONFIG.to_owned(), text(&self.scheduler)),
         ];
+        if self.vae != AutoencoderConfig::Pixels {
+            files.push((format!("{vae}/config.json"), text(&self.vae)));
+        }
         if let Some(NoiseLevels { scheduler, .. }) = &self.noise_levels {
             files.push((LOW_RES_SCHEDULER_CONFIG.to_owned(), text(scheduler)));
         }

@@ -141,7 +141,7 @@ impl Embedding {
     /// If it was made for another family of models, or is too long.
     pub fn check(&self, model: &ModelConfig) -> Result<(), EmbeddingError> {
         let own: Vec<usize> = self.tensors().map(Tensor::channels).collect();
-        let bert = matches!(model.text_encoder, TextEncoderConfig::Bert(_));
+        let bert = !matches!(model.text_encoder, TextEncoderConfig::Clip(_));
         let mut wanted = vec![model.text_encoder.hidden_size()];
         wanted.extend(model.text_encoder_2.as_ref().map(|second| second.hidden_size));
         if own != wanted || bert {

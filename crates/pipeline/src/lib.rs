@@ -20,6 +20,7 @@
 //! one argument, a [`Watch`]. This crate knows no command line and no clock.
 
 pub mod attached;
+mod autoencoder;
 mod blueprint;
 mod class_model;
 mod classes;
@@ -64,6 +65,7 @@ mod wordless;
 pub use aquatint_diffusion::{Step, Watch};
 pub use aquatint_models::Tiling;
 pub use aquatint_tensor::{CancelToken, Cancelled, cancellable};
+pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use class_model::ClassConfig;
 pub use classes::Classes;
 pub use components::{
@@ -79,7 +81,7 @@ pub use inputs::Inputs;
 pub use int8::choose as choose_int8;
 pub use latent_preview::{LatentPreview, LinearColours};
 pub use latents::Latents;
-pub use model::{Autoencoder, Conditioner, Model, Network, Told};
+pub use model::{Conditioner, Model, Network, Told};
 pub use outline::{Beside, ListensTo, NoiseLevels, Outline};
 pub use parts::fill;
 pub use perceptual::{load_efficientnet_lite0, load_perceptual};
@@ -104,4 +106,4 @@ pub use text_to_image::{
     decode, denoise, image_to_image, inpaint, outpaint, text_to_image, travel,
 };
 pub use tokenizer::Tokenizer;
-pub use wordless::{AutoencoderConfig, WordlessConfig, open_model};
+pub use wordless::{WordlessConfig, open_model};

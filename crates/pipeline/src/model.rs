@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 
 use aquatint_models::unet::{Shortcuts, UNetConditions};
-use aquatint_models::{
-    AutoencoderKL, ClassEmbedder, Context, Tiling, UNet2DConditionModel, UNet2DModel, VQModel,
-};
+use aquatint_models::{ClassEmbedder, Context, UNet2DConditionModel, UNet2DModel};
 use aquatint_tensor::Tensor;
 
+use crate::autoencoder::Autoencoder;
 use crate::lora::LoraUse;
 use crate::prompt::{self, Encoded, PromptEmbeds};
-use crate::{Classes, Components, GenerateRequest, Latents, ModelError, Outline, TextEncoders};
+use crate::{Classes, Components, GenerateRequest, ModelError, Outline, TextEncoders};
 
 /// A model whose parts are asked for one after the other, each when its stage comes and for as
 /// long as the stage takes: [`Components`] lend what they hold, [`Stages`](crate::Stages) load a
@@ -140,42 +139,6 @@ impl Network<'_> {
                 unet.forward_shortened(xt, timesteps, context, conditions, shortcuts, look)
             }
             Self::Plain(unet) => unet.forward(xt, timesteps, conditions.class_labels.as_ref()),
-        }
-    }
-}
-
-/// An autoencoder of either kind. Latents are as the U-Net sees them.
-pub enum Autoencoder<'a> {
-    /// One that is regularized to a Gaussian.
-    Kl(Cow<'a, AutoencoderKL>),
-    /// A vector-quantized one.
-    Vq(Cow<'a, VQModel>),
-}
-
-impl Autoencoder<'_> {
-    /// Images `[N, H, W, 3]` in [−1, 1] → their latents.
-    #[track_caller]
-    pub fn encode(&self, images: &Tensor, tiling: Tiling) -> Latents {
-        match self {
-            Self::Kl(vae) => {
-                let latents = vae.encode_tiled(images, tiling);
-                let scale = vae.config().scaling_factor as f32;
-                let std = latents.logvar.scale(0.5).exp().scale(scale);
-                Latents { mean: vae.config().scaled(&latents.mean), std: Some(std) }
-            }
-            Self::Vq(vae) => {
-                let mean = vae.encode(images).scale(vae.config().scaling_factor as f32);
-                Latents { mean, std: None }
-            }
-        }
-    }
-
-    /// Latents `[N, h, w, C]` → images, not clipped to [−1, 1].
-    #[track_caller]
-    pub fn decode(&self, latents: &Tensor, tiling: Tiling) -> Tensor {
-        match self {
-            Self::Kl(vae) => vae.decode_tiled(&vae.config().unscaled(latents), tiling),
-            Self::Vq(vae) => vae.decode(&latents.scale(1.0 / vae.config().scaling_factor as f32)),
         }
     }
 }

@@ -91,12 +91,16 @@ impl Parts<'_> {
         }
     }
 
-    /// Whether a text encoder has a projection after it.
+    /// Whether a text encoder has a projection after it, or BERT's layer for the first token.
     pub fn has_projection(&self, part: &str) -> Result<bool, ModelError> {
         Ok(match self.source {
             // The authors' files of 2.x have one, which nobody uses.
             ModelSource::File(_) => false,
-            _ => self.weights(part)?.shape("text_projection.weight").is_some(),
+            _ => {
+                let weights = self.weights(part)?;
+                let names = ["text_projection.weight", "pooler.dense.weight"];
+                names.into_iter().any(|name| weights.shape(name).is_some())
+            }
         })
     }
 

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 
 use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
 
+use crate::autoencoder::Autoencoder;
 use crate::components::{
     SecondEncoder, TOKENIZER, TOKENIZER_2, check_vocabulary, shipped_tokenizer,
 };
 use crate::lora::{Adapters, LoraUse, parameters};
-use crate::model::{Autoencoder, Conditioner, Model, Network};
+use crate::model::{Conditioner, Model, Network};
 use crate::outline::Outline;
 use crate::parts::Parts;
 use crate::prompt::{Encoded, PromptEmbeds, Reader};
@@ -76,7 +77,7 @@ impl<'a> Stages<'a> {
         let unet = UNet2DConditionModel::new(&config.unet);
         parts.check("unet", &unet)?;
         changeable.push(("unet", parameters(&unet)));
-        parts.check(config.vae_part(), &AutoencoderKL::new(&config.vae))?;
+        config.vae.check(parts, config.vae_part())?;
         stages.adapters = Adapters::open(source, options, &changeable)?;
         Ok(stages)
     }
@@ -135,10 +136,8 @@ impl<'a> Stages<'a> {
     ///
     /// # Errors
     /// If its weights cannot be read any more.
-    pub fn vae(&self) -> Result<AutoencoderKL, ModelError> {
-        let mut vae = AutoencoderKL::new(&self.config.vae);
-        self.parts.fill(self.config.vae_part(), &mut vae)?;
-        Ok(vae)
+    pub fn vae(&self) -> Result<Autoencoder<'static>, ModelError> {
+        self.config.vae.load(&self.parts, self.config.vae_part(), &|_| true)
     }
 
     /// The third stage's part: an autoencoder that can decode only, because its other half was
@@ -146,11 +145,9 @@ impl<'a> Stages<'a> {
     ///
     /// # Errors
     /// If its weights cannot be read any more.
-    pub fn decoder(&self) -> Result<AutoencoderKL, ModelError> {
-        let mut vae = AutoencoderKL::new(&self.config.vae);
+    pub fn decoder(&self) -> Result<Autoencoder<'static>, ModelError> {
         let wanted = |name: &str| !AutoencoderKL::encodes(name);
-        self.parts.fill_some(self.config.vae_part(), &mut vae, &wanted)?;
-        Ok(vae)
+        self.config.vae.load(&self.parts, self.config.vae_part(), &wanted)
     }
 
     fn text_encoder(&self) -> TextEncoder {
@@ -176,13 +173,11 @@ impl Model for Stages<'_> {
     }
 
     fn encoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        let mut vae = AutoencoderKL::new(&self.config.vae);
-        self.parts.fill_some(self.config.vae_part(), &mut vae, &AutoencoderKL::encodes)?;
-        Ok(Autoencoder::Kl(Cow::Owned(vae)))
+        self.config.vae.load(&self.parts, self.config.vae_part(), &AutoencoderKL::encodes)
     }
 
     fn decoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        Ok(Autoencoder::Kl(Cow::Owned(Stages::decoder(self)?)))
+        Stages::decoder(self)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The text encoder of a model, whichever it is.
 
-use aquatint_models::{ClipTextConfig, ClipTextModel, LDMBertConfig, LDMBertModel};
+use aquatint_models::{
+    BertConfig, BertModel, ClipTextConfig, ClipTextModel, LDMBertConfig, LDMBertModel,
+};
 use aquatint_nn::{Module, Param};
 use aquatint_tensor::Tensor;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,6 +15,8 @@ pub enum TextEncoder {
     Clip(ClipTextModel),
     /// That of the paper's text-to-image model.
     Bert(LDMBertModel),
+    /// BERT itself, such as an encoder of sentences that was trained for itself.
+    Sentence(BertModel),
 }
 
 /// Its `config.json`; `model_type` says which it is.
@@ -23,10 +27,13 @@ pub enum TextEncoderConfig {
     Clip(ClipTextConfig),
     /// That of the paper's text-to-image model.
     Bert(LDMBertConfig),
+    /// BERT itself.
+    Sentence(BertConfig),
 }
 
 impl TextEncoder {
-    /// Without its weights. CLIP's has a projection if `projected` says that the file has one.
+    /// Without its weights. CLIP's has a projection, and BERT a layer for its first token, if
+    /// `projected` says that the file has one.
     pub fn new(config: &TextEncoderConfig, projected: bool) -> Self {
         match config {
             TextEncoderConfig::Clip(config) if projected => {
@@ -34,6 +41,9 @@ impl TextEncoder {
             }
             TextEncoderConfig::Clip(config) => Self::Clip(ClipTextModel::new(config)),
             TextEncoderConfig::Bert(config) => Self::Bert(LDMBertModel::new(config)),
+            TextEncoderConfig::Sentence(config) => {
+                Self::Sentence(BertModel::new(config, projected))
+            }
         }
     }
 
@@ -43,6 +53,7 @@ impl TextEncoder {
         match self {
             Self::Clip(model) => model.forward(ids, batch).last_hidden_state,
             Self::Bert(model) => model.forward(ids, batch).last_hidden_state,
+            Self::Sentence(model) => model.forward_padded(ids, batch),
         }
     }
 
@@ -51,6 +62,7 @@ impl TextEncoder {
         match self {
             Self::Clip(model) => TextEncoderConfig::Clip(model.config().clone()),
             Self::Bert(model) => TextEncoderConfig::Bert(model.config().clone()),
+            Self::Sentence(model) => TextEncoderConfig::Sentence(model.config().clone()),
         }
     }
 }
@@ -60,6 +72,7 @@ impl Module for TextEncoder {
         match self {
             Self::Clip(model) => model.visit(path, f),
             Self::Bert(model) => model.visit(path, f),
+            Self::Sentence(model) => model.visit(path, f),
         }
     }
 
@@ -67,6 +80,7 @@ impl Module for TextEncoder {
         match self {
             Self::Clip(model) => model.visit_mut(path, f),
             Self::Bert(model) => model.visit_mut(path, f),
+            Self::Sentence(model) => model.visit_mut(path, f),
         }
     }
 }
@@ -80,6 +94,7 @@ impl TextEncoderConfig {
         match self {
             Self::Clip(config) => config.validate(),
             Self::Bert(config) => config.validate(),
+            Self::Sentence(config) => config.validate(),
         }
     }
 
@@ -88,6 +103,7 @@ impl TextEncoderConfig {
         match self {
             Self::Clip(config) => config.hidden_size,
             Self::Bert(config) => config.d_model,
+            Self::Sentence(config) => config.hidden_size,
         }
     }
 
@@ -95,7 +111,7 @@ impl TextEncoderConfig {
     pub fn skippable_layers(&self) -> Option<usize> {
         match self {
             Self::Clip(config) => Some(config.num_hidden_layers),
-            Self::Bert(_) => None,
+            Self::Bert(_) | Self::Sentence(_) => None,
         }
     }
 
@@ -104,6 +120,7 @@ impl TextEncoderConfig {
         match self {
             Self::Clip(config) => config.vocab_size,
             Self::Bert(config) => config.vocab_size,
+            Self::Sentence(config) => config.vocab_size,
         }
     }
 
@@ -112,6 +129,7 @@ impl TextEncoderConfig {
         match self {
             Self::Clip(config) => config.max_position_embeddings,
             Self::Bert(config) => config.max_position_embeddings,
+            Self::Sentence(config) => config.max_position_embeddings,
         }
     }
 }
@@ -126,6 +144,7 @@ impl<'de> Deserialize<'de> for TextEncoderConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let parsed = match value.get("model_type").and_then(Value::as_str) {
+            Some("bert") => serde_json::from_value(value).map(Self::Sentence),
             Some("ldmbert") => serde_json::from_value(value).map(Self::Bert),
             _ => serde_json::from_value(value).map(Self::Clip),
         };

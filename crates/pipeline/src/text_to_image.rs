@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use aquatint_diffusion::Watch;
-use aquatint_models::{AutoencoderKL, Tiling, UNet2DConditionModel};
+use aquatint_models::{Tiling, UNet2DConditionModel};
 use aquatint_tensor::{Tensor, cancellable};
 
+use crate::autoencoder::Autoencoder;
 use crate::generate::{Pass, Settings, decode_by, generate};
 use crate::model::{Network, Told};
 use crate::prompt::PromptEmbeds;
@@ -145,9 +146,9 @@ pub fn denoise(
 /// # Errors
 /// If the latents, or what the autoencoder makes of them, are not finite.
 pub fn decode(
-    vae: &AutoencoderKL,
+    vae: &Autoencoder<'_>,
     latents: &Tensor,
     tiling: Tiling,
 ) -> Result<Vec<Picture>, GenerateError> {
-    decode_by(latents, |latents| vae.decode_tiled(&vae.config().unscaled(latents), tiling))
+    decode_by(latents, |latents| vae.decode(latents, tiling))
 }

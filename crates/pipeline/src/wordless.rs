@@ -2,16 +2,14 @@
 //! picture beside the latents.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use aquatint_models::{
-    AutoencoderKL, AutoencoderKLConfig, UNet2DConfig, UNet2DModel, VQModel, VQModelConfig,
-};
+use aquatint_models::{AutoencoderKL, UNet2DConfig, UNet2DModel};
 use serde_json::{Map, Value};
 
+use crate::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::class_model::{ClassConfig, ClassModel};
 use crate::config::{INDEX, SCHEDULER_CONFIG, UNET_CONFIG};
-use crate::model::{Autoencoder, Conditioner, Model, Network};
+use crate::model::{Conditioner, Model, Network};
 use crate::outline::{Beside, ListensTo, Outline, default_size};
 use crate::parts::Parts;
 use crate::{Classes, LoadOptions, ModelError, ModelSource, SchedulerConfig, Stages};
@@ -20,7 +18,8 @@ use crate::{Classes, LoadOptions, ModelError, ModelSource, SchedulerConfig, Stag
 pub(crate) const VQVAE: &str = "vqvae";
 
 /// diffusers' classes of pipelines without words.
-const CLASSES: [&str; 3] = ["LDMPipeline", "LDMInpaintPipeline", ENLARGES];
+const CLASSES: [&str; 5] =
+    ["LDMPipeline", "LDMInpaintPipeline", ENLARGES, "DDPMPipeline", "DDIMPipeline"];
 const ENLARGES: &str = "LDMSuperResolutionPipeline";
 
 /// The configurations of the parts of a model without words, which fit together.
@@ -38,114 +37,6 @@ pub struct WordlessConfig {
     pub classes: Option<Classes>,
 }
 
-/// The configuration of an autoencoder of either kind.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AutoencoderConfig {
-    /// One that is regularized to a Gaussian.
-    Kl(AutoencoderKLConfig),
-    /// A vector-quantized one.
-    Vq(VQModelConfig),
-}
-
-impl AutoencoderConfig {
-    /// The configuration in a file, after a look at its class.
-    pub(crate) fn read(source: &ModelSource) -> Result<Self, ModelError> {
-        let file = &format!("{VQVAE}/config.json");
-        let json: BTreeMap<String, Value> = source.json(file)?;
-        let config = match json.get("_class_name").and_then(Value::as_str) {
-            Some("AutoencoderKL") => Self::Kl(source.json(file)?),
-            _ => Self::Vq(source.json(file)?),
-        };
-        let validity = match &config {
-            Self::Kl(config) => config.validate(),
-            Self::Vq(config) => config.validate(),
-        };
-        validity.map_err(|reason| source.malformed(file, reason))?;
-        Ok(config)
-    }
-
-    /// How many times smaller the latents are than the picture, in each direction.
-    pub fn downsampling_factor(&self) -> usize {
-        match self {
-            Self::Kl(config) => config.downsampling_factor(),
-            Self::Vq(config) => config.downsampling_factor(),
-        }
-    }
-
-    /// Channels of the latents.
-    pub fn latent_channels(&self) -> usize {
-        match self {
-            Self::Kl(config) => config.latent_channels,
-            Self::Vq(config) => config.embed_dim(),
-        }
-    }
-
-    fn set_scaling_factor(&mut self, factor: f64) {
-        match self {
-            Self::Kl(config) => config.scaling_factor = factor,
-            Self::Vq(config) => config.scaling_factor = factor,
-        }
-    }
-
-    /// Whether it is one of RGB pictures, whose latents have as many channels as the U-Net's.
-    ///
-    /// # Errors
-    /// A sentence about the U-Net's configuration, or the part.
-    pub(crate) fn fits(&self, out_channels: usize) -> Result<(), String> {
-        let latent = self.latent_channels();
-        if out_channels != latent {
-            return Err(format!(
-                "out_channels is {out_channels}, but the vqvae's latents have {latent}"
-            ));
-        }
-        if self.channels() != [3, 3] {
-            return Err("the vqvae is not one of RGB pictures".into());
-        }
-        Ok(())
-    }
-
-    /// Whether the weights of the autoencoder are there.
-    ///
-    /// # Errors
-    /// If they are not, or not as described.
-    pub(crate) fn check(&self, parts: &Parts<'_>) -> Result<(), ModelError> {
-        match self {
-            Self::Kl(config) => parts.check(VQVAE, &AutoencoderKL::new(config)),
-            Self::Vq(config) => parts.check(VQVAE, &VQModel::new(config)),
-        }
-    }
-
-    /// The autoencoder with the weights that are `wanted` by name.
-    ///
-    /// # Errors
-    /// If they cannot be read any more.
-    pub(crate) fn load(
-        &self,
-        parts: &Parts<'_>,
-        wanted: &dyn Fn(&str) -> bool,
-    ) -> Result<Autoencoder<'static>, ModelError> {
-        Ok(match self {
-            Self::Kl(config) => {
-                let mut vae = AutoencoderKL::new(config);
-                parts.fill_some(VQVAE, &mut vae, wanted)?;
-                Autoencoder::Kl(Cow::Owned(vae))
-            }
-            Self::Vq(config) => {
-                let mut vae = VQModel::new(config);
-                parts.fill_some(VQVAE, &mut vae, wanted)?;
-                Autoencoder::Vq(Cow::Owned(vae))
-            }
-        })
-    }
-
-    fn channels(&self) -> [usize; 2] {
-        match self {
-            Self::Kl(config) => [config.in_channels, config.out_channels],
-            Self::Vq(config) => [config.in_channels, config.out_channels],
-        }
-    }
-}
-
 impl WordlessConfig {
     /// Reads the configurations of a model, or tells that it is one with words.
     ///
@@ -157,7 +48,7 @@ impl WordlessConfig {
         if !CLASSES.contains(&class) {
             return Ok(None);
         }
-        let mut autoencoder = AutoencoderConfig::read(source)?;
+        let mut autoencoder = AutoencoderConfig::read(source, VQVAE, index.get(VQVAE))?;
         if class == ENLARGES {
             // diffusers decodes what the U-Net makes as it is.
             autoencoder.set_scaling_factor(1.0);
@@ -255,7 +146,7 @@ struct Wordless<'a> {
 impl Wordless<'_> {
     fn check(&self) -> Result<(), ModelError> {
         self.parts.check("unet", &UNet2DModel::new(&self.config.unet))?;
-        self.config.autoencoder.check(&self.parts)
+        self.config.autoencoder.check(&self.parts, VQVAE)
     }
 }
 
@@ -275,10 +166,10 @@ impl Model for Wordless<'_> {
     }
 
     fn encoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        self.config.autoencoder.load(&self.parts, &AutoencoderKL::encodes)
+        self.config.autoencoder.load(&self.parts, VQVAE, &AutoencoderKL::encodes)
     }
 
     fn decoder(&self) -> Result<Autoencoder<'_>, ModelError> {
-        self.config.autoencoder.load(&self.parts, &|name| !AutoencoderKL::encodes(name))
+        self.config.autoencoder.load(&self.parts, VQVAE, &|name| !AutoencoderKL::encodes(name))
     }
 }

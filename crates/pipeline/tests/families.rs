@@ -7,11 +7,11 @@ mod common;
 use std::collections::BTreeMap;
 
 use aquatint_checkpoint::DType;
-use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
+use aquatint_models::{ClipTextModel, UNet2DConditionModel};
 use aquatint_nn::Module;
 use aquatint_pipeline::{
-    Components, GenerateRequest, ModelConfig, ModelSource, SecondEncoder, TextEncoder, Tiling,
-    Tokenizer, decode, denoise, encode_prompt,
+    Autoencoder, Components, GenerateRequest, ModelConfig, ModelSource, SecondEncoder, TextEncoder,
+    Tiling, Tokenizer, decode, denoise, encode_prompt,
 };
 use common::{Golden, fill, numbers};
 use serde::de::DeserializeOwned;
@@ -46,7 +46,7 @@ fn components(golden: &Golden, tokenizer: Tokenizer) -> Components {
         text_encoder: filled(TextEncoder::new(&config.text_encoder, false)),
         second_encoder,
         unet: filled(UNet2DConditionModel::new(&config.unet)),
-        vae: filled(AutoencoderKL::new(&config.vae)),
+        vae: filled(Autoencoder::new(&config.vae)),
         config,
     };
     let folder = tempfile::tempdir().unwrap();

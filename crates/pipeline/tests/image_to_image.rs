@@ -75,8 +75,7 @@ fn expected_len(case: &Value) -> usize {
 }
 
 fn reconstruction(model: &Components, picture: &Picture) -> Picture {
-    let latents = model.vae.encode(&Picture::to_images(std::slice::from_ref(picture))).mode();
-    let scaled = model.vae.config().scaled(&latents);
+    let scaled = model.vae.mode(&Picture::to_images(std::slice::from_ref(picture)));
     aquatint_pipeline::decode(&model.vae, &scaled, Tiling::Auto).unwrap().remove(0)
 }
 

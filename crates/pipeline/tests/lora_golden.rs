@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use aquatint_checkpoint::DType;
 use aquatint_checkpoint::lora::{LoraFile, Targets};
-use aquatint_models::{AutoencoderKL, ClipTextModel, UNet2DConditionModel};
+use aquatint_models::{ClipTextModel, UNet2DConditionModel};
 use aquatint_pipeline::lora::{LoraMode, LoraSpec};
 use aquatint_pipeline::{
-    Components, GenerateRequest, LoadOptions, ModelConfig, ModelSource, SecondEncoder, TextEncoder,
-    Tiling, Tokenizer, decode, denoise, encode_prompt,
+    Autoencoder, Components, GenerateRequest, LoadOptions, ModelConfig, ModelSource, SecondEncoder,
+    TextEncoder, Tiling, Tokenizer, decode, denoise, encode_prompt,
 };
 use aquatint_tensor::Tensor;
 use common::{Golden, fill, hashed, number, numbers};
@@ -39,7 +39,7 @@ fn base(golden: &Golden) -> Components {
     let mut second = ClipTextModel::with_projection(config.text_encoder_2.as_ref().unwrap());
     let mut text_encoder = TextEncoder::new(&config.text_encoder, false);
     let (mut unet, mut vae) =
-        (UNet2DConditionModel::new(&config.unet), AutoencoderKL::new(&config.vae));
+        (UNet2DConditionModel::new(&config.unet), Autoencoder::new(&config.vae));
     fill(&mut second);
     fill(&mut text_encoder);
     fill(&mut unet);

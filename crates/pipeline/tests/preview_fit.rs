@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use aquatint_pipeline::{
-    Components, GenerateRequest, LatentPreview, ModelSource, Picture, Step, resize, text_to_image,
+    Components, GenerateRequest, LatentPreview, ModelSource, Picture, Step, Tiling, resize,
+    text_to_image,
 };
 use aquatint_tensor::Tensor;
 
@@ -22,10 +23,8 @@ fn previews_are_the_picture_in_small() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/seven-styles");
     let source = ModelSource::folder(folder).unwrap();
     let model = Components::load(&source, &Default::default()).unwrap();
-    let config = model.vae.config().clone();
-    let preview = LatentPreview::fitted(config.latent_channels, |latents| {
-        model.vae.decode(&config.unscaled(latents))
-    });
+    let channels = model.vae.config().latent_channels();
+    let preview = LatentPreview::fitted(channels, |latents| model.vae.decode(latents, Tiling::Off));
     let request = GenerateRequest {
         prompt: "noto emoji of a fox, blue background".into(),
         seed: 42,

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aquatint_checkpoint::{DType, save};
-use aquatint_models::{AutoencoderKL, ClipTextConfig, ClipTextModel, UNet2DConditionModel};
+use aquatint_models::{ClipTextConfig, ClipTextModel, UNet2DConditionModel};
 use aquatint_pipeline::{
-    Components, Embedding, EmbeddingError, GenerateRequest, ModelConfig, SecondEncoder,
-    TextEncoder, TextEncoderConfig, Tokenizer, encode_prompt,
+    Autoencoder, Components, Embedding, EmbeddingError, GenerateRequest, ModelConfig,
+    SecondEncoder, TextEncoder, TextEncoderConfig, Tokenizer, encode_prompt,
 };
 use aquatint_tensor::Tensor;
 use common::{Golden, fill, input};
@@ -36,7 +36,7 @@ fn components(first: &ClipTextConfig, second: Option<&ClipTextConfig>) -> Compon
         text_encoder,
         second_encoder,
         unet: UNet2DConditionModel::new(&config.unet),
-        vae: AutoencoderKL::new(&config.vae),
+        vae: Autoencoder::new(&config.vae),
         config,
     }
 }

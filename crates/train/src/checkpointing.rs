@@ -130,7 +130,11 @@ fn difference(ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) 
     let shown = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
     // Checkpoints used not to say what they build on.
     let unsaid = |key: &str| key.starts_with(BUILT_ON) && !theirs.contains_key(key);
-    let mut different = keys.filter(|&key| ours.get(key) != theirs.get(key) && !unsaid(key));
+    // Nothing is said by null as it is by no key.
+    let said = |of: &'_ BTreeMap<String, Value>, key: &str| -> Option<Value> {
+        of.get(key).filter(|value| !value.is_null()).cloned()
+    };
+    let mut different = keys.filter(|&key| said(ours, key) != said(theirs, key) && !unsaid(key));
     different.next().map(|key| match key.strip_prefix(BUILT_ON) {
         Some(what) => format!(
             "cannot be continued: the {what} changed after it was written; bring back what was \

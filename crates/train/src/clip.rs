@@ -5,6 +5,7 @@
 //! round. The image tower is left behind afterwards; the frozen text tower becomes the text
 //! encoder of the diffusion model.
 
+mod caching;
 #[cfg(test)]
 mod ten_steps;
 
@@ -18,6 +19,7 @@ use aquatint_tensor::{Rng, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::caching::Cached;
 use crate::captions;
 use crate::colours::COLOURS;
 use crate::config::Config;
@@ -78,6 +80,8 @@ pub struct Clip {
     order: Order,
     tokenizer: Tokenizer,
     model: ClipModel,
+    /// If steps are computed in parts.
+    cached: Option<Cached>,
 }
 
 impl Clip {
@@ -113,7 +117,7 @@ impl Clip {
             logit_scale: Param::new(&[1], Init::Zeros),
         };
         let order = Order::new(data.train.len(), config.run.seed);
-        Ok(Self { config, data, order, tokenizer, model })
+        Ok(Self { config, data, order, tokenizer, model, cached: None })
     }
 
     /// Directions of the captions and of the pictures, both `[N, P]` and of length 1.
@@ -128,8 +132,8 @@ impl Clip {
     }
 }
 
-/// Several captions of every drawing, and all its tags.
-fn tokenizer_captions(drawings: &[Drawing], seed: u64) -> Vec<String> {
+/// Several captions of every drawing, and all its tags: what a vocabulary is learned from.
+pub(crate) fn tokenizer_captions(drawings: &[Drawing], seed: u64) -> Vec<String> {
     let mut rng = Rng::for_step(seed, u64::MAX);
     let mut all = Vec::with_capacity(drawings.len() * (TOKENIZER_CAPTIONS + 1));
     for drawing in drawings {
@@ -157,15 +161,12 @@ impl Task for Clip {
         self.model.logit_scale.set(Tensor::full(&[1], FIRST_LOGIT_SCALE));
     }
 
-    fn cannot_be_cut(&self, _: usize) -> Option<String> {
-        Some("every caption is compared with every picture of a step".into())
-    }
-
+    /// Every caption is compared with every picture of a step.
     fn fetch(&mut self, step: u64, _: Part) -> Result<(), TrainError> {
         self.data.hold(&self.order.batch(step, self.config.run.batch_size))
     }
 
-    fn loss(&mut self, step: u64, _: Part, rng: &mut Rng) -> StepLoss {
+    fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
         let batch = self.order.batch(step, self.config.run.batch_size);
         let drawings = batch.iter().map(|&i| &self.data.train[i]);
         let (captions, views): (Vec<String>, Vec<View<'_>>) = drawings
@@ -174,10 +175,29 @@ impl Task for Clip {
                 (caption, View::whole(drawing, COLOURS[colour].rgb))
             })
             .unzip();
-        let (text, image) = self.embed(&captions, &views);
         let logit_scale = self.model.logit_scale.value();
         let parts = vec![("logit_scale", f64::from(logit_scale.item()))];
-        StepLoss { loss: contrastive_loss(&text, &image, logit_scale), parts }
+        let embed = |part: Part| {
+            let range = part.range(views.len());
+            self.embed(&captions[range.clone()], &views[range])
+        };
+        if part == Part::WHOLE {
+            let (text, image) = embed(part);
+            return StepLoss { loss: contrastive_loss(&text, &image, logit_scale), parts };
+        }
+        let known = self.cached.as_ref().filter(|cached| cached.step == step);
+        let new = known.is_none().then(|| {
+            // All processes make all embeddings, so that nobody has to send any.
+            let all = (0..part.of).map(|index| embed(Part { index, ..part }));
+            Cached::new(step, all, logit_scale)
+        });
+        let (text, image) = embed(part);
+        let cached = new.as_ref().or(known).expect("one of them is there");
+        let loss = cached.loss(&text, &image, logit_scale, part);
+        if new.is_some() {
+            self.cached = new;
+        }
+        StepLoss { loss, parts }
     }
 
     fn constrain(&mut self) {

@@ -18,6 +18,8 @@ pub enum Conditioning {
     /// Captions, and beside the noisy latents a mask and the picture without what is under it, by
     /// concatenation.
     Inpainting,
+    /// What is where in the picture, by cross-attention.
+    Layout,
     /// A number in a table of classes, added to the time.
     Class,
     /// A picture of the size of the latents, by concatenation.
@@ -26,18 +28,20 @@ pub enum Conditioning {
     None,
 }
 
-const NAMES: [(&str, Conditioning); 5] = [
+const NAMES: [(&str, Conditioning); 6] = [
     ("text", Conditioning::Text),
     ("inpainting", Conditioning::Inpainting),
+    ("layout", Conditioning::Layout),
     ("class", Conditioning::Class),
     ("low-resolution", Conditioning::LowResolution),
     ("none", Conditioning::None),
 ];
 
 impl Conditioning {
-    /// Whether there are captions, so that the network has cross-attention.
+    /// Whether there are captions, or layouts in their place, so that the network has
+    /// cross-attention.
     pub fn has_text(self) -> bool {
-        matches!(self, Self::Text | Self::Inpainting)
+        matches!(self, Self::Text | Self::Inpainting | Self::Layout)
     }
 
     /// What the file at `path` asks for. A file that is no TOML asks for text: whoever reads the

@@ -7,7 +7,6 @@ use aquatint_checkpoint::{DType, atomic};
 use aquatint_nn::Module;
 use aquatint_pipeline::save_module;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::error::TrainError;
 
@@ -23,15 +22,6 @@ pub fn json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {
     make_folder(path)?;
     let text = serde_json::to_string_pretty(value).expect("configurations are plain data") + "\n";
     atomic::write_file(path, text.as_bytes()).map_err(TrainError::io(path))
-}
-
-/// Says in `model_index.json` which of diffusers' pipelines the model in `folder` is for.
-pub fn rename_pipeline(folder: &Path, class: &str) -> Result<(), TrainError> {
-    let path = folder.join("model_index.json");
-    let bytes = fs::read(&path).map_err(TrainError::io(&path))?;
-    let mut index: Value = serde_json::from_slice(&bytes).map_err(TrainError::checkpoint(&path))?;
-    index["_class_name"] = class.into();
-    json(&path, &index)
 }
 
 fn make_folder(path: &Path) -> Result<(), TrainError> {

@@ -1,17 +1,17 @@
 //! The parts of the model that are trained already, for the one that is not.
 
-use aquatint_models::{AutoencoderKL, UNet2DConditionConfig, UNet2DConditionModel};
-use aquatint_nn::ModuleExt;
-use aquatint_pipeline::{
-    Components, ModelConfig, ModelSource, TextEncoder, Tokenizer, check_vocabulary, load_module,
-};
+use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
+use aquatint_pipeline::{AutoencoderConfig, Components, ModelConfig, ModelSource};
 
 use crate::colours::COLOURS;
 use crate::conditioning::Conditioning;
+use crate::data::Dataset;
 use crate::data::buckets;
 use crate::diffusion::{DiffusionConfig, DiffusionNetworks, DiffusionTask};
 use crate::error::TrainError;
 use crate::inpainting::channels_beside;
+use crate::layouts::{self, Layouts};
+use crate::text_part::{self, TextPart};
 use crate::widened;
 
 /// What can be said about the configuration before anything is loaded.
@@ -28,73 +28,54 @@ pub fn check(config: &DiffusionConfig) -> Result<(), TrainError> {
     if !(0.0..=1.0).contains(&empty_captions) {
         return wrong(format!("`task.empty_captions` is {empty_captions}, not 0 to 1"));
     }
-    let DiffusionNetworks { unet, scheduler } = &config.model;
+    let DiffusionNetworks { unet, scheduler, text } = &config.model;
     unet.validate().and_then(|()| scheduler.validate()).map_err(TrainError::Data)?;
     config.task.loss.validate().map_err(TrainError::Data)?;
+    layouts::check(config).map_err(TrainError::Data)?;
+    if let Some(text) = text {
+        text.check(config.task.train_text_encoder).map_err(TrainError::Data)?;
+    }
     if !(1..=scheduler.num_train_timesteps).contains(&sample_steps) {
         return wrong(format!("`task.sample_steps` is {sample_steps}, not 1 to the timesteps"));
     }
     Ok(())
 }
 
-/// The parts in the model folder, and a new U-Net between them.
-pub fn load(config: &DiffusionConfig) -> Result<Components, TrainError> {
-    let folder = config.task.parts_from.as_ref().unwrap_or(&config.run.export);
-    let source = ModelSource::Folder(folder.clone());
-    for (file, stage) in [("vae/config.json", "autoencoder"), ("tokenizer/vocab.json", "clip")] {
-        if !source.has(file) {
-            return Err(TrainError::Data(format!(
-                "{} has no {file}: train the {stage} first",
-                folder.display()
-            )));
-        }
-    }
-    let failed = |error| TrainError::checkpoint(folder)(error);
-    let tokenizer = Tokenizer::load(&source, "tokenizer").map_err(failed)?;
+/// The parts that are there or begin with drawn weights, and a new U-Net between them.
+pub fn load(
+    config: &DiffusionConfig,
+    data: &Dataset,
+    layouts: Option<&Layouts>,
+) -> Result<Components, TrainError> {
+    let DiffusionTask { parts_from, first_stage, conditioning, start_from, .. } = &config.task;
+    let folder = parts_from.as_ref().unwrap_or(&config.run.export);
+    let dtype = config.run.dtype.into();
+    let vae = first_stage.load(folder, config.data.size, dtype)?;
+    let section = config.model.text.as_ref();
+    let TextPart { tokenizer, text_encoder } =
+        text_part::load(section, folder, data, layouts, config.run.seed, dtype)?;
     let model = ModelConfig {
-        text_encoder: source.json("text_encoder/config.json").map_err(failed)?,
+        text_encoder: text_encoder.config(),
         unet: config.model.unet.clone(),
-        vae: source.json("vae/config.json").map_err(failed)?,
+        vae: vae.config(),
         scheduler: config.model.scheduler.clone(),
         ..Default::default()
     };
-    model.text_encoder.validate().and_then(|()| model.vae.validate()).map_err(TrainError::Data)?;
-    fits_together(config.task.conditioning, &model).map_err(|reason| {
+    fits_together(*conditioning, &model).map_err(|reason| {
         TrainError::Data(format!(
             "`model.unet` and the parts in {} do not fit together: {reason}",
             folder.display()
         ))
     })?;
-    check_vocabulary(&source, &tokenizer, &model).map_err(failed)?;
-    let (size, factor) = (config.data.size, model.vae.downsampling_factor());
-    // The U-Net takes latents of any size, so the autoencoder alone decides.
-    if !size.is_multiple_of(factor) {
-        return Err(TrainError::Data(format!(
-            "`data.size` is {size}; for the autoencoder in {} it must be a multiple of {factor}",
-            folder.display()
-        )));
-    }
-
-    let side = size / factor;
+    let side = config.data.size / vae.downsampling_factor();
     if let Some(draft) = config.model.unet.draft.as_ref().filter(|draft| draft.size != side) {
         return Err(TrainError::Data(format!(
-            "`model.unet.draft.size` is {}; for pictures of {size} pixels and the autoencoder in \
-             {} it must be {side}",
-            draft.size,
-            folder.display()
+            "`model.unet.draft.size` is {}; for pictures of {} pixels and the first stage of this \
+             run it must be {side}",
+            draft.size, config.data.size
         )));
     }
-
-    let weights = |file: &str| source.weights(file).map_err(failed);
-    let mut text_encoder = TextEncoder::new(&model.text_encoder, true);
-    load_module(&mut text_encoder, &weights("text_encoder/model.safetensors")?)
-        .map_err(TrainError::checkpoint(folder))?;
-    let mut vae = AutoencoderKL::new(&model.vae);
-    load_module(&mut vae, &weights("vae/diffusion_pytorch_model.safetensors")?)
-        .map_err(TrainError::checkpoint(folder))?;
-    text_encoder.set_precision(config.run.dtype.into());
-    vae.set_precision(config.run.dtype.into());
-    let unet = match &config.task.start_from {
+    let unet = match start_from {
         None => UNet2DConditionModel::new(&model.unet),
         Some(folder) => {
             let weights = ModelSource::Folder(folder.clone())
@@ -120,15 +101,20 @@ pub fn buckets_fit(config: &DiffusionConfig, factor: usize) -> Result<(), TrainE
 
 /// [`ModelConfig::fits_together`], with the input channels that this conditioning has.
 fn fits_together(conditioning: Conditioning, model: &ModelConfig) -> Result<(), String> {
-    let (here, latents) = (model.unet.in_channels, model.vae.latent_channels);
+    let (here, latents) = (model.unet.in_channels, model.vae.latent_channels());
+    let whose = match model.vae {
+        AutoencoderConfig::Pixels => "pixels",
+        _ => "the vae's latents",
+    };
     let (there, what) = match conditioning {
         Conditioning::Inpainting => {
-            (latents + channels_beside(latents), ", a mask and the latents of the masked picture")
+            let of = if whose == "pixels" { "" } else { "the latents of " };
+            (latents + channels_beside(latents), format!(", a mask and {of}the masked picture"))
         }
-        _ => (latents, ""),
+        _ => (latents, String::new()),
     };
     if here != there {
-        return Err(format!("in_channels is {here}, but the vae's latents{what} have {there}"));
+        return Err(format!("in_channels is {here}, but {whose}{what} have {there}"));
     }
     let unet = UNet2DConditionConfig { in_channels: latents, ..model.unet.clone() };
     ModelConfig { unet, ..model.clone() }.fits_together()

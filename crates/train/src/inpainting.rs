@@ -2,7 +2,7 @@
 //! left of the picture (Rombach et al. 2022, section 4.5; the channels are in Stable Diffusion's
 //! order).
 
-use aquatint_models::AutoencoderKL;
+use aquatint_pipeline::Autoencoder;
 use aquatint_tensor::{Rng, Tensor};
 
 use crate::masks::{Mask, at_latents, masked};
@@ -30,10 +30,9 @@ impl Holes {
     }
 
     /// `[N, h, w, 1 + C]`: the mask, then the latents of the pictures.
-    pub fn beside(&self, vae: &AutoencoderKL) -> Tensor {
-        let config = vae.config();
-        let mask = at_latents(&self.masks, config.downsampling_factor());
-        Tensor::cat([&mask, &config.scaled(&vae.encode(&self.pictures).mode())])
+    pub fn beside(&self, vae: &Autoencoder<'_>) -> Tensor {
+        let mask = at_latents(&self.masks, vae.downsampling_factor());
+        Tensor::cat([&mask, &vae.mode(&self.pictures)])
     }
 }
 
@@ -41,6 +40,7 @@ impl Holes {
 mod tests {
     use aquatint_models::AutoencoderKLConfig;
     use aquatint_nn::ModuleExt;
+    use aquatint_pipeline::AutoencoderConfig;
 
     use super::*;
     use crate::data::Drawing;
@@ -52,7 +52,7 @@ mod tests {
             block_out_channels: vec![8],
             ..Default::default()
         };
-        let mut vae = AutoencoderKL::new(&config);
+        let mut vae = Autoencoder::new(&AutoencoderConfig::Kl(config.clone()));
         vae.init(3);
         let white = Drawing { pixels: vec![255; 16 * 16 * 4], ..Drawing::default() };
         let black = Drawing { pixels: vec![0; 16 * 16 * 4], ..Drawing::default() };

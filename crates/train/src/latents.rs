@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use aquatint_checkpoint::{DType, Weights, save};
-use aquatint_models::AutoencoderKL;
 use aquatint_nn::fnv1a;
+use aquatint_pipeline::Autoencoder;
 use aquatint_tensor::{Rng, Tensor};
 
 use crate::colours::{COLOURS, WHITE};
@@ -46,7 +46,7 @@ impl Latents {
         path: &Path,
         data: &Dataset,
         variants: usize,
-        vae: &AutoencoderKL,
+        vae: &Autoencoder<'_>,
         monitor: &mut dyn Monitor,
         ranks: &dyn Ranks,
     ) -> Result<Self, TrainError> {
@@ -141,15 +141,15 @@ pub fn backgrounds(drawing: &Drawing, variants: usize) -> Vec<usize> {
     colours
 }
 
-/// The means of the posteriors of these views of pictures of one size, [height, width], scaled:
+/// The latents of these views of pictures of one size, [height, width], as the network sees them:
 /// `[N, h, w, C]`.
-pub fn encode_views(views: &[View<'_>], shape: [usize; 2], vae: &AutoencoderKL) -> Tensor {
-    vae.config().scaled(&vae.encode(&whole_batch(views, shape)).mode())
+pub fn encode_views(views: &[View<'_>], shape: [usize; 2], vae: &Autoencoder<'_>) -> Tensor {
+    vae.mode(&whole_batch(views, shape))
 }
 
-fn shape([height, width]: [usize; 2], vae: &AutoencoderKL) -> [usize; 3] {
-    let factor = vae.config().downsampling_factor();
-    [height / factor, width / factor, vae.config().latent_channels]
+fn shape([height, width]: [usize; 2], vae: &Autoencoder<'_>) -> [usize; 3] {
+    let factor = vae.downsampling_factor();
+    [height / factor, width / factor, vae.config().latent_channels()]
 }
 
 /// What there is to encode.
@@ -157,7 +157,7 @@ struct Work<'a> {
     data: &'a Dataset,
     of_size: &'a [Vec<usize>],
     variants: usize,
-    vae: &'a AutoencoderKL,
+    vae: &'a Autoencoder<'a>,
 }
 
 impl Work<'_> {
@@ -231,12 +231,12 @@ impl Work<'_> {
 }
 
 /// What the latents depend on.
-fn key(data: &Dataset, variants: usize, vae: &AutoencoderKL) -> String {
+fn key(data: &Dataset, variants: usize, vae: &Autoencoder<'_>) -> String {
     let sizes = match &data.shapes[..] {
         [_] => String::new(),
         shapes => shapes.iter().map(|[h, w]| format!(" {h}x{w}")).collect(),
     };
-    format!("{variants} {} {}{sizes}", sums::network(vae, vae.config()), data.sum())
+    format!("{variants} {} {}{sizes}", sums::network(vae, &vae.config()), data.sum())
 }
 
 #[cfg(test)]

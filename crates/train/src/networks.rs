@@ -1,5 +1,6 @@
 //! What the third stage trains: the U-Net, and the text encoder with it if asked.
 
+use aquatint_models::unet::{Shortcuts, UNetConditions};
 use aquatint_nn::{Module, Param, join};
 use aquatint_pipeline::Components;
 use aquatint_tensor::Tensor;
@@ -13,6 +14,8 @@ pub struct Networks {
     /// Whether the text encoder is trained too, as the BERT of Rombach et al. 2022 was, section
     /// 4.3.1; otherwise it stays as it was loaded, as in Stable Diffusion.
     pub with_text_encoder: bool,
+    /// Whether the U-Net's blocks are computed again in the backward pass, to keep less in memory.
+    pub recompute: bool,
     known: Contexts,
 }
 
@@ -21,8 +24,8 @@ const TEXT_ENCODER: &str = "text_encoder";
 
 impl Networks {
     /// Of these parts.
-    pub fn new(components: Components, with_text_encoder: bool) -> Self {
-        Self { components, with_text_encoder, known: Contexts::default() }
+    pub fn new(components: Components, with_text_encoder: bool, recompute: bool) -> Self {
+        Self { components, with_text_encoder, recompute, known: Contexts::default() }
     }
 
     /// The context of each caption, `[N, T, D]`, tracked if the text encoder is trained. What a
@@ -34,6 +37,22 @@ impl Networks {
         }
         let ids: Vec<u32> = captions.iter().flat_map(|caption| tokenizer.encode(caption)).collect();
         text_encoder.context(&ids, captions.len())
+    }
+
+    /// The U-Net's answer to xt `[N, h, w, C]` with a context, and what is `beside` xt.
+    pub fn predict(
+        &self,
+        xt: &Tensor,
+        timesteps: &[f32],
+        context: &Tensor,
+        beside: Option<&Tensor>,
+    ) -> Tensor {
+        let unet = &self.components.unet;
+        let shortcuts = Shortcuts { recompute: self.recompute, ..Shortcuts::default() };
+        let (context, conditions) = (context.into(), UNetConditions::default());
+        let whole = beside.map(|beside| Tensor::cat([xt, beside]));
+        let x = whole.as_ref().unwrap_or(xt);
+        unet.forward_shortened(x, timesteps, &context, &conditions, shortcuts, &mut |_, _| {})
     }
 }
 

@@ -4,7 +4,6 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
 
 use aquatint_checkpoint::Weights;
 use aquatint_diffusion::denoising_loss;
@@ -13,73 +12,17 @@ use aquatint_nn::Module;
 use aquatint_pipeline::{ModelSource, SchedulerConfig, load_module};
 use aquatint_tensor::{Rng, Tensor};
 use aquatint_train::Stage;
+use common::third::{assert_learned, config, cross, json, plain, with_frozen_parts};
 use common::{Place, attempt, trained, trained_in_parts};
 use serde_json::Value;
 
 const STEPS: u64 = 40;
-
-/// A configuration of the third stage with these lines in `[task]` and `[model.unet]`.
-fn config(place: &Place, run: &str, steps: u64, task: &str, unet: &str) -> PathBuf {
-    let root = place.path("").display().to_string().replace('\\', "/");
-    let text = format!(
-        "[data]\nfolder = \"{root}/data\"\nsize = 32\n\
-         [run]\nfolder = \"{root}/runs/{run}\"\nexport = \"{root}/{run}\"\nseed = 5\n\
-         steps = {steps}\nbatch_size = 6\ncheckpoint_every = 8\nsample_every = 20\nlog_every = 2\n\
-         [optimizer]\nlearning_rate = 6e-3\nschedule = \"cosine\"\nwarmup_steps = 2\n\
-         [task]\nparts_from = \"{root}/model\"\nvariants_per_image = 2\nsample_steps = 2\n{task}\n\
-         [model.unet]\nblock_out_channels = [8, 16]\nlayers_per_block = 1\nnorm_num_groups = 4\n\
-         attention_head_dim = 8\n{unet}\n\
-         [model.scheduler]\nbeta_schedule = \"scaled_linear\"\nbeta_start = 0.00085\n\
-         beta_end = 0.012\nprediction_type = \"v_prediction\"\n\
-         [card]\ntitle = \"Shapes\"\n"
-    );
-    let path = place.path(&format!("{run}.toml"));
-    fs::write(&path, text).expect("a temporary file");
-    path
-}
 
 const CLASS: &str = "conditioning = \"class\"\nclass_keys = [\"label\"]\nempty_classes = 0.1\n\
                      guidance_scale = 2.0\nsamples = 4";
 const SMALL: &str = "conditioning = \"low-resolution\"\nlow_resolution_noise = 0.1\nsamples = 3";
 const NOTHING: &str = "conditioning = \"none\"\nsamples = 4";
 const HOLES: &str = "conditioning = \"inpainting\"\nempty_captions = 0.1\nguidance_scale = 2.0";
-
-const PLAIN: &str = "down_block_types = [\"DownBlock2D\", \"AttnDownBlock2D\"]\n\
-                     up_block_types = [\"AttnUpBlock2D\", \"UpBlock2D\"]\nout_channels = 4\n";
-const CROSS: &str = "down_block_types = [\"DownBlock2D\", \"CrossAttnDownBlock2D\"]\n\
-                     up_block_types = [\"CrossAttnUpBlock2D\", \"UpBlock2D\"]\nout_channels = 4\n\
-                     cross_attention_dim = 16\n";
-
-fn plain(in_channels: usize) -> String {
-    format!("{PLAIN}in_channels = {in_channels}")
-}
-
-fn cross(in_channels: usize) -> String {
-    format!("{CROSS}in_channels = {in_channels}")
-}
-
-/// A place with a trained autoencoder and text encoder in `model/`.
-fn with_frozen_parts() -> Place {
-    let place = Place::new();
-    trained(Stage::Autoencoder, &place.config(Stage::Autoencoder, "a", 40));
-    trained(Stage::Clip, &place.config(Stage::Clip, "c", 1));
-    place
-}
-
-#[track_caller]
-fn assert_learned(place: &Place, run: &str) {
-    let losses = place.losses(run);
-    let quarter = losses.len() / 4;
-    let mean = |some: &[(u64, f64)]| some.iter().map(|(_, l)| l).sum::<f64>() / some.len() as f64;
-    let (first, last) = (mean(&losses[..quarter]), mean(&losses[losses.len() - quarter..]));
-    assert!(last < 0.9 * first, "{run}: the loss went from {first} to {last}");
-}
-
-/// A file of the model that a run exported.
-fn json(place: &Place, file: &str) -> Value {
-    let text = fs::read_to_string(place.path(file)).expect(file);
-    serde_json::from_str(&text).expect(file)
-}
 
 #[test]
 fn every_conditioning_learns_and_goes_on_with_the_same_bits() {

@@ -72,7 +72,7 @@ fn a_model_from_nothing() {
 
     let source = ModelSource::folder(place.path("model")).expect("a model folder");
     let components = Components::load(&source, &LoadOptions::default()).expect("a whole model");
-    assert_eq!(components.config.vae.scaling_factor, 1.0);
+    assert_eq!(components.config.vae.scaling_factor(), 1.0);
     let request = GenerateRequest {
         prompt: "a circle".into(),
         seed: 1,

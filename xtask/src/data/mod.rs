@@ -15,11 +15,13 @@ mod files;
 mod iconify;
 mod manifest;
 mod metadata;
+mod minilm;
 mod packages;
 mod progress;
 mod render;
 mod seven_styles;
 mod style;
+mod wheel;
 
 use clap::Subcommand;
 
@@ -39,6 +41,9 @@ enum Dataset {
     /// EfficientNet-Lite0, trained on ImageNet, for perceptual distances and comparing pictures.
     #[command(name = "efficientnet-lite0")]
     EfficientnetLite0(efficientnet::Args),
+    /// MiniLM, trained on sentences, as a frozen text encoder.
+    #[command(name = "minilm")]
+    MiniLm(minilm::Args),
 }
 
 /// Builds the data set that the arguments name.
@@ -47,5 +52,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Dataset::Blueprint(args) => blueprint::run(&args),
         Dataset::SevenStyles(args) => seven_styles::run(&args),
         Dataset::EfficientnetLite0(args) => efficientnet::run(&args),
+        Dataset::MiniLm(args) => minilm::run(&args),
     }
 }

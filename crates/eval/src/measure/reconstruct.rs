@@ -137,6 +137,7 @@ fn rate(autoencoder: &Autoencoder<'_>, latents: &Latents) -> f64 {
             nats.sum::<f64>() / LN_2
         }
         (Autoencoder::Kl(_), None) => f64::NAN,
+        (Autoencoder::Pixels, _) => 8.0 * latents.mean.to_vec().len() as f64,
     }
 }
 
@@ -144,6 +145,7 @@ fn rate_name(autoencoder: &Autoencoder<'_>) -> &'static str {
     match autoencoder {
         Autoencoder::Vq(_) => "bits a pixel (log₂ of the table's vectors)",
         Autoencoder::Kl(_) => "bits a pixel (KL divergence from the standard normal)",
+        Autoencoder::Pixels => "bits a pixel (8 for each colour)",
     }
 }
 

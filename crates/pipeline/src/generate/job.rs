@@ -7,8 +7,9 @@ use super::batches::{decode_by, finite};
 use super::given::Given;
 use super::small::Small;
 use super::{GenerateError, Pass, Settings, enlarge};
+use crate::autoencoder::Autoencoder;
 use crate::latents::repeated;
-use crate::model::{Autoencoder, Network, Told};
+use crate::model::{Network, Told};
 use crate::request::{HiresUpscaler, PictureSeed, Plan};
 use crate::{GenerateRequest, Model, Outline, Picture, resize};
 

@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
             _ => parse_weights(text),
         };
         let chunked = |tokenizer: &Tokenizer| match (how.style, self.text_encoder) {
-            (PromptWeights::Literal, _) | (_, TextEncoder::Bert(_)) => {
+            (PromptWeights::Literal, _) | (_, TextEncoder::Bert(_) | TextEncoder::Sentence(_)) => {
                 Chunks::one(tokenizer, &pieces)
             }
             _ => Chunks::of(tokenizer, &pieces),
@@ -91,7 +91,9 @@ impl<'a> Reader<'a> {
                 Some(_) => before_last(model, ids, n, how.clip_skip),
                 None => last(model, ids, n, how.clip_skip),
             },
-            TextEncoder::Bert(_) => (self.text_encoder.context(ids, n), None),
+            TextEncoder::Bert(_) | TextEncoder::Sentence(_) => {
+                (self.text_encoder.context(ids, n), None)
+            }
         };
         let Some(SecondEncoder { tokenizer, text_encoder }) = self.second_encoder else {
             let (context, _) = told(self.tokenizer, &chunks, how.style, &first);

@@ -73,6 +73,23 @@ impl Tokenizer {
             .unwrap_or_else(|reason| panic!("the shipped vocabulary is complete, but {reason}"))
     }
 
+    /// A vocabulary of the words of `texts`, whole, set up as BERT's; prompts will be `max_length`
+    /// ids long. The same words in any order give the same vocabulary.
+    ///
+    /// # Panics
+    /// If `max_length` leaves no room for a beginning and an end.
+    #[track_caller]
+    pub fn of_words<'a>(texts: impl IntoIterator<Item = &'a str>, max_length: usize) -> Self {
+        Self::new(bert::words_of(texts), None, Settings::bert())
+            .unwrap_or_else(|reason| panic!("a vocabulary of words is complete, but {reason}"))
+            .with_max_length(max_length)
+    }
+
+    /// How many words [`Tokenizer::of_words`] sees in a text.
+    pub fn word_count(text: &str) -> usize {
+        bert::words(text).len()
+    }
+
     fn shipped_clip(pad: &str) -> Self {
         let merges = unpack(include_bytes!("../../assets/clip-merges.txt.gz"));
         Self::from_merges(merges, Settings::clip(pad, PLACES))
@@ -165,6 +182,23 @@ impl Tokenizer {
     /// How many ids a prompt has.
     pub fn max_length(&self) -> usize {
         self.settings.max_length
+    }
+
+    /// transformers' class of it.
+    pub fn class_name(&self) -> &'static str {
+        if self.merges.is_some() { "CLIPTokenizer" } else { "BertTokenizer" }
+    }
+
+    /// The same vocabulary for prompts of `length` ids.
+    ///
+    /// # Panics
+    /// If there is no room for a beginning and an end.
+    #[must_use]
+    #[track_caller]
+    pub fn with_max_length(mut self, length: usize) -> Self {
+        assert!(length >= 2, "a text of {length} tokens has no room for a beginning and an end");
+        self.settings.max_length = length;
+        self
     }
 
     /// How many tokens there are.

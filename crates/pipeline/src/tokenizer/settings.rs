@@ -9,6 +9,9 @@ use tokenizers::normalizers::BertNormalizer;
 
 use super::{END, PLACES, START};
 
+/// The most ids that BERT's files can ask for: one less than what all of them say.
+const MOST_OF_BERT: usize = 511;
+
 /// A token that is found in a text before anything is normalized or split, as both
 /// `added_tokens_decoder` and `tokenizer.json` describe it.
 #[derive(Clone, Debug, Deserialize)]
@@ -136,8 +139,8 @@ impl Settings {
 
         let length = config["model_max_length"].as_f64().unwrap_or(PLACES as f64);
         // transformers writes 1e30 for "no limit", which no text encoder has, and the pipeline of
-        // latent diffusion asks for 77 ids whatever BERT's own limit is.
-        let limit = if self.bert { PLACES as f64 } else { 1e6 };
+        // latent diffusion asks for 77 ids although BERT's own limit, 512, is written there.
+        let limit = if self.bert { MOST_OF_BERT as f64 } else { 1e6 };
         self.max_length = if length > limit { PLACES } else { length as usize };
         if self.max_length < 2 {
             let length = self.max_length;

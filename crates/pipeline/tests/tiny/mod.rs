@@ -3,11 +3,12 @@
 #![allow(dead_code, reason = "not every test file needs everything")]
 
 use aquatint_models::{
-    AutoencoderKL, ClipTextConfig, ClipTextModel, PerBlock, UNet2DConditionModel,
+    AutoencoderKLConfig, ClipTextConfig, ClipTextModel, PerBlock, UNet2DConditionModel,
 };
 use aquatint_nn::ModuleExt;
 use aquatint_pipeline::{
-    Components, ModelConfig, SecondEncoder, TextEncoder, TextEncoderConfig, Tokenizer,
+    Autoencoder, AutoencoderConfig, Components, ModelConfig, SecondEncoder, TextEncoder,
+    TextEncoderConfig, Tokenizer,
 };
 
 /// Random weights: 64×64 pictures of nothing, from 8×8 latents.
@@ -34,19 +35,22 @@ pub fn tiny_components() -> Components {
     (unet.layers_per_block, unet.attention_head_dim) = (PerBlock::Same(1), PerBlock::Same(2));
     (unet.norm_num_groups, unet.cross_attention_dim) = (8, 16);
 
-    let vae = &mut config.vae;
-    vae.sample_size = Some(PerBlock::Same(64));
-    vae.block_out_channels = vec![8, 8, 8, 8];
-    vae.down_block_types = strings("DownEncoderBlock2D", 4);
-    vae.up_block_types = strings("UpDecoderBlock2D", 4);
-    vae.norm_num_groups = 4;
+    let vae = AutoencoderKLConfig {
+        sample_size: Some(PerBlock::Same(64)),
+        block_out_channels: vec![8, 8, 8, 8],
+        down_block_types: strings("DownEncoderBlock2D", 4),
+        up_block_types: strings("UpDecoderBlock2D", 4),
+        norm_num_groups: 4,
+        ..Default::default()
+    };
+    config.vae = AutoencoderConfig::Kl(vae);
 
     // What diffusers' pipeline insists on.
     config.scheduler.steps_offset = 1;
 
     let mut text_encoder = TextEncoder::new(&config.text_encoder, false);
     let mut unet = UNet2DConditionModel::new(&config.unet);
-    let mut vae = AutoencoderKL::new(&config.vae);
+    let mut vae = Autoencoder::new(&config.vae);
     text_encoder.init(1);
     unet.init(2);
     vae.init(3);

@@ -1,6 +1,6 @@
 //! Pictures to learn from: their latents, captions and order.
 
-use aquatint_models::AutoencoderKL;
+use aquatint_pipeline::Autoencoder;
 use aquatint_tensor::{Rng, Tensor};
 
 use crate::data::Dataset;
@@ -25,7 +25,7 @@ impl Set {
     pub fn new(
         data: Dataset,
         path: &std::path::Path,
-        vae: &AutoencoderKL,
+        vae: &Autoencoder<'_>,
         seed: u64,
         monitor: &mut dyn Monitor,
         ranks: &dyn Ranks,

@@ -3,9 +3,9 @@
 //! the answers.
 
 use aquatint_diffusion::{BetaSchedule, PredictionType, Schedule, denoising_loss};
-use aquatint_models::{AutoencoderKL, UNet2DConditionModel};
+use aquatint_models::UNet2DConditionModel;
 use aquatint_nn::ModuleExt;
-use aquatint_pipeline::{Components, ModelConfig, TextEncoder, Tokenizer};
+use aquatint_pipeline::{Autoencoder, Components, ModelConfig, TextEncoder, Tokenizer};
 use aquatint_tensor::{Precision, Tensor};
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ fn components(golden: &Value) -> Components {
         text_encoder: TextEncoder::new(&config.text_encoder, false),
         second_encoder: None,
         unet,
-        vae: AutoencoderKL::new(&config.vae),
+        vae: Autoencoder::new(&config.vae),
         config,
     }
 }

@@ -159,11 +159,11 @@ pub fn drawn(components: &Components, config: &FineTuningConfig) -> Option<Vec<P
 fn fits(components: &Components, config: &FineTuningConfig) -> Result<(), TrainError> {
     let (base, model) = (config.model.base.display(), &components.config);
     let wrong = |message: String| Err(TrainError::Data(message));
-    if model.unet.in_channels != model.vae.latent_channels {
+    if model.unet.in_channels != model.vae.latent_channels() {
         return wrong(format!(
             "{base} cannot be fine-tuned: its U-Net sees {} channels beside the latents, and \
              only models of text alone can be; give one of these",
-            model.unet.in_channels - model.vae.latent_channels.min(model.unet.in_channels)
+            model.unet.in_channels - model.vae.latent_channels().min(model.unet.in_channels)
         ));
     }
     let (size, factor) = (config.data.size, model.vae.downsampling_factor());

@@ -1,11 +1,12 @@
 //! What can be said about a configuration without words before anything is computed.
 
-use aquatint_models::AutoencoderKLConfig;
+use aquatint_pipeline::AutoencoderConfig;
 
 use super::{WordlessConfig, WordlessTask};
 use crate::colours::COLOURS;
 use crate::conditioning::Conditioning;
 use crate::data::buckets;
+use crate::first_stage::FirstStage;
 
 /// Channels of a small picture.
 const RGB: usize = 3;
@@ -40,6 +41,12 @@ pub fn task(config: &WordlessConfig) -> Result<(), String> {
             ));
         }
     }
+    if conditioning == Conditioning::LowResolution && config.task.first_stage == FirstStage::Pixels
+    {
+        return Err("`task.first_stage = \"pixels\"` makes a picture no smaller, so there is no \
+                    small picture for `task.conditioning = \"low-resolution\"`"
+            .into());
+    }
     if conditioning == Conditioning::Class && guidance_scale != 1.0 && empty_classes == 0.0 {
         return Err(format!(
             "`task.guidance_scale` is {guidance_scale}, which needs pictures whose class is left \
@@ -63,12 +70,13 @@ fn name(conditioning: Conditioning) -> String {
 /// classes need.
 pub fn unet(
     config: &WordlessConfig,
-    vae: &AutoencoderKLConfig,
+    vae: &AutoencoderConfig,
     rows: Option<usize>,
     side: usize,
 ) -> Result<(), String> {
     let unet = &config.model.unet;
-    let latents = vae.latent_channels;
+    let latents = vae.latent_channels();
+    let whose = if *vae == AutoencoderConfig::Pixels { "pixels" } else { "the vae's latents" };
     let (beside, what) = match config.task.conditioning {
         Conditioning::LowResolution => (RGB, " and the small picture"),
         _ => (0, ""),
@@ -78,9 +86,7 @@ pub fn unet(
         ("out_channels", unet.out_channels, latents, ""),
     ] {
         if here != there {
-            return Err(format!(
-                "`model.unet.{key}` is {here}, but the vae's latents{what} have {there}"
-            ));
+            return Err(format!("`model.unet.{key}` is {here}, but {whose}{what} have {there}"));
         }
     }
     if unet.class_embed_type.is_some() {
@@ -104,8 +110,9 @@ pub fn unet(
     sizes.map_err(|error| error.to_string())?;
     if !side.is_multiple_of(1 << halvings) {
         return Err(format!(
-            "latents of width {side} cannot be halved {halvings} times, as \
-             `model.unet.block_out_channels` say"
+            "{} of width {side} cannot be halved {halvings} times, as \
+             `model.unet.block_out_channels` say",
+            if *vae == AutoencoderConfig::Pixels { "pictures" } else { "latents" }
         ));
     }
     Ok(())

@@ -1,8 +1,10 @@
-//! The model as diffusers' `LDMPipeline` or `LDMSuperResolutionPipeline` has it.
+//! The model as diffusers' `LDMPipeline`, `LDMSuperResolutionPipeline` or, without a first stage,
+//! `DDPMPipeline` has it.
 
 use std::path::Path;
 
 use aquatint_models::PerBlock;
+use aquatint_pipeline::AutoencoderConfig;
 use serde::{Serialize, Serializer};
 
 use super::Wordless;
@@ -24,7 +26,8 @@ struct Index<'a> {
     id2label: Option<&'a [String]>,
     scheduler: [&'a str; 2],
     unet: [&'a str; 2],
-    vqvae: [&'a str; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vqvae: Option<[&'a str; 2]>,
 }
 
 /// In the order of the numbers.
@@ -38,26 +41,29 @@ impl Wordless {
     /// so that a folder with one is complete.
     pub(super) fn write(&self, folder: &Path) -> Result<(), TrainError> {
         let mut unet = self.config.model.unet.clone();
-        let side = self.data.size / self.vae.config().downsampling_factor();
-        unet.sample_size = Some(PerBlock::Same(side));
+        unet.sample_size = Some(PerBlock::Same(self.denoising.side));
         let scheduler = &self.config.model.scheduler;
         let weights = |part: &str| folder.join(part).join("diffusion_pytorch_model.safetensors");
         let config = |part: &str| folder.join(part).join("config.json");
-        export::weights(&weights(AUTOENCODER), &self.vae)?;
-        export::json(&config(AUTOENCODER), self.vae.config())?;
+        let vae = self.vae.config();
+        if vae.class_name().is_some() {
+            export::weights(&weights(AUTOENCODER), &self.vae)?;
+            export::json(&config(AUTOENCODER), &vae)?;
+        }
         export::weights(&weights("unet"), &self.unet)?;
         export::json(&config("unet"), &unet)?;
         export::json(&folder.join("scheduler/scheduler_config.json"), scheduler)?;
         let index = Index {
-            _class_name: match self.config.task.conditioning {
-                Conditioning::LowResolution => "LDMSuperResolutionPipeline",
+            _class_name: match (self.config.task.conditioning, &vae) {
+                (_, AutoencoderConfig::Pixels) => "DDPMPipeline",
+                (Conditioning::LowResolution, _) => "LDMSuperResolutionPipeline",
                 _ => "LDMPipeline",
             },
             _diffusers_version: "0.30.0",
             id2label: self.classes.as_ref().map(|classes| &classes.names[..]),
             scheduler: ["diffusers", &scheduler.class_name],
             unet: ["diffusers", "UNet2DModel"],
-            vqvae: ["diffusers", "AutoencoderKL"],
+            vqvae: vae.class_name().map(|class| ["diffusers", class]),
         };
         export::json(&folder.join("model_index.json"), &index)
     }

@@ -4,6 +4,7 @@ use aquatint_tensor::{Rng, Tensor};
 
 use super::Wordless;
 use crate::conditioning::Conditioning;
+use crate::denoising::Denoising;
 use crate::part::Part;
 use crate::pictures::{View, small_batch};
 
@@ -60,8 +61,8 @@ impl Wordless {
         match self.config.task.conditioning {
             Conditioning::Class => Heard::Classes(classes),
             Conditioning::LowResolution => {
-                let side = self.data.size / self.vae.config().downsampling_factor();
-                Heard::Small(noise.on(small_batch(views, self.data.size, side)))
+                let Denoising { data, side, .. } = &self.denoising;
+                Heard::Small(noise.on(small_batch(views, data.size, *side)))
             }
             _ => Heard::Nothing,
         }

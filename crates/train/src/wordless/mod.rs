@@ -10,28 +10,24 @@ mod checks;
 mod export;
 mod heard;
 mod samples;
+mod task;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use aquatint_diffusion::{PredictionType, Schedule, weighted_denoising_loss};
-use aquatint_models::{AutoencoderKL, UNet2DConfig, UNet2DModel};
+use aquatint_models::UNet2DModel;
 use aquatint_nn::{Module, ModuleExt};
-use aquatint_pipeline::{ModelSource, Picture, SchedulerConfig};
+use aquatint_pipeline::{Autoencoder, ModelSource, Picture};
 use aquatint_tensor::{Rng, Tensor};
-use serde::{Deserialize, Serialize};
 
-use self::heard::{Heard, Noise};
+pub use self::task::{WordlessConfig, WordlessNetworks, WordlessTask};
+
+use self::heard::Noise;
 use crate::classes::Classes;
-use crate::colours::{COLOURS, WHITE};
 use crate::conditioning::Conditioning;
-use crate::config::Config;
 use crate::data::Dataset;
+use crate::denoising::Denoising;
 use crate::error::TrainError;
-use crate::frozen_vae;
-use crate::latents::{Latents, backgrounds, encode_views};
 use crate::monitor::Monitor;
-use crate::order::Order;
 use crate::part::Part;
 use crate::pictures::View;
 use crate::ranks::Ranks;
@@ -39,92 +35,30 @@ use crate::sums;
 use crate::task::{Figures, StepLoss, Task};
 use crate::weighting::LossConfig;
 
-/// The section `[task]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WordlessTask {
-    /// What the network hears of.
-    pub conditioning: Conditioning,
-    /// The folder of the model whose autoencoder is used, and copied; without one, it is that
-    /// which the run writes to.
-    #[serde(default)]
-    pub parts_from: Option<PathBuf>,
-    /// On how many backgrounds each picture is seen: white and others, 1 to 10.
-    pub variants_per_image: usize,
-    /// A folder with a trained U-Net to begin with; without one, weights are drawn. It may be one
-    /// with classes for one without, or one with cross-attention, whose residual blocks are used.
-    #[serde(default)]
-    pub start_from: Option<PathBuf>,
-    /// The keys of `metadata.jsonl` that name a picture's class.
-    #[serde(default)]
-    pub class_keys: Vec<String>,
-    /// Words in place of what is said under a key.
-    #[serde(default)]
-    pub class_words: BTreeMap<String, BTreeMap<String, String>>,
-    /// The part of the pictures whose class is left out.
-    #[serde(default)]
-    pub empty_classes: f64,
-    /// The most noise that a small picture is given, as a standard deviation of values from -1 to
-    /// 1, so that the network forgives what is wrong with small pictures of other makes.
-    #[serde(default)]
-    pub low_resolution_noise: f64,
-    /// How errors are weighed, and what the noise is.
-    #[serde(default, skip_serializing_if = "LossConfig::is_plain")]
-    pub loss: LossConfig,
-    /// How far samples follow their class: see [`aquatint_diffusion::Guidance`].
-    #[serde(default = "one")]
-    pub guidance_scale: f64,
-    /// Steps of the DDIM sampler for samples.
-    pub sample_steps: usize,
-    /// How many samples are drawn: of the classes in turn, of held-out pictures, or of nothing.
-    pub samples: usize,
-}
-
-fn one() -> f64 {
-    1.0
-}
-
-/// The section `[model]`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WordlessNetworks {
-    /// The network. `num_class_embeds` follows from the data.
-    pub unet: UNet2DConfig,
-    /// The noise.
-    pub scheduler: SchedulerConfig,
-}
-
-/// A whole configuration file.
-pub type WordlessConfig = Config<WordlessTask, WordlessNetworks>;
-
-/// Pictures that pass through the network at once outside of training.
-const AT_ONCE: usize = 32;
-
-/// The U-Net in training, with the frozen autoencoder.
+/// The U-Net in training, with the frozen first stage.
 pub struct Wordless {
     config: WordlessConfig,
-    data: Dataset,
-    order: Order,
-    schedule: Schedule,
-    prediction_type: PredictionType,
-    latents: Latents,
+    denoising: Denoising,
     /// If there are classes.
     classes: Option<Classes>,
     unet: UNet2DModel,
-    vae: AutoencoderKL,
+    vae: Autoencoder<'static>,
 }
 
 impl Wordless {
-    /// Loads the autoencoder and encodes the pictures.
+    /// Loads the first stage and encodes the pictures.
+    ///
+    /// # Errors
+    /// If the configuration, the data or the first stage do not fit together.
     pub fn new(
         mut config: WordlessConfig,
-        mut data: Dataset,
+        data: Dataset,
         monitor: &mut dyn Monitor,
         ranks: &dyn Ranks,
     ) -> Result<Self, TrainError> {
         checks::task(&config).map_err(TrainError::Data)?;
         let parts = config.task.parts_from.as_ref().unwrap_or(&config.run.export);
-        let vae = frozen_vae::load(parts, data.size, config.run.dtype.into())?;
+        let vae = config.task.first_stage.load(parts, data.size, config.run.dtype.into())?;
         let classes = match config.task.conditioning {
             Conditioning::Class => {
                 Some(Classes::of(&data, &config.task.class_keys, &config.task.class_words)?)
@@ -132,8 +66,8 @@ impl Wordless {
             _ => None,
         };
         let rows = classes.as_ref().map(Classes::rows);
-        let side = data.size / vae.config().downsampling_factor();
-        checks::unet(&config, vae.config(), rows, side).map_err(TrainError::Data)?;
+        let side = data.size / vae.downsampling_factor();
+        checks::unet(&config, &vae.config(), rows, side).map_err(TrainError::Data)?;
         config.model.unet.num_class_embeds = rows;
 
         let unet = match &config.task.start_from {
@@ -146,34 +80,14 @@ impl Wordless {
                     .map_err(TrainError::checkpoint(folder))?
             }
         };
-        let schedule = config.model.scheduler.schedule().map_err(TrainError::Data)?;
-        let prediction_type = config.model.scheduler.prediction_type().map_err(TrainError::Data)?;
-        std::fs::create_dir_all(&config.run.folder).map_err(TrainError::io(&config.run.folder))?;
-        let path = config.run.folder.join("latents.safetensors");
         let variants = config.task.variants_per_image;
-        let latents = Latents::open(&path, &data, variants, &vae, monitor, ranks)?;
+        let scheduler = &config.model.scheduler;
+        let mut denoising =
+            Denoising::new(&config.run, scheduler, data, variants, &vae, monitor, ranks)?;
         if config.task.conditioning != Conditioning::LowResolution {
-            data.let_go();
+            denoising.needs_latents_only();
         }
-        let order = Order::of(&data, config.run.seed);
-        Ok(Self { config, data, order, schedule, prediction_type, latents, classes, unet, vae })
-    }
-
-    /// Lines 3 to 5 of Algorithm 1 of the DDPM paper, for whatever the network predicts.
-    fn denoising_loss(
-        &self,
-        loss: &LossConfig,
-        x0: &Tensor,
-        heard: &Heard,
-        part: Part,
-        rng: &mut Rng,
-    ) -> Tensor {
-        let t = (0..x0.dim(0) * part.of).map(|_| rng.below(self.schedule.len())).collect();
-        let t = part.share(t);
-        let noise = loss.noise(x0.shape(), part, rng);
-        let network = |xt: &Tensor, timesteps: &[f32]| self.answer(xt, timesteps, heard);
-        let (kind, weight) = (self.prediction_type, loss.weight());
-        weighted_denoising_loss(network, kind, weight, &self.schedule, x0, &t, &noise)
+        Ok(Self { config, denoising, classes, unet, vae })
     }
 
     /// The class of a training picture, or the null class for what has none.
@@ -211,31 +125,18 @@ impl Task for Wordless {
 
     fn built_on(&self) -> Vec<(&'static str, String)> {
         let classes = self.classes.as_ref().map(|classes| ("classes", sums::lines(&classes.names)));
-        let latents = ("pictures or the autoencoder", self.latents.key.clone());
-        [latents].into_iter().chain(classes).collect()
+        [self.denoising.built_on()].into_iter().chain(classes).collect()
     }
 
-    /// Latents are at hand; pictures are needed to be made small.
     fn fetch(&mut self, step: u64, part: Part) -> Result<(), TrainError> {
-        if self.config.task.conditioning != Conditioning::LowResolution {
-            return Ok(());
-        }
-        self.data.hold(&part.share(self.order.batch(step, self.config.run.batch_size)))
+        self.denoising.fetch(step, part)
     }
 
     fn loss(&mut self, step: u64, part: Part, rng: &mut Rng) -> StepLoss {
-        let task = &self.config.task;
-        let batch = self.order.batch(step, self.config.run.batch_size);
+        let batch = self.denoising.batch(step);
+        let (denoising, task) = (&self.denoising, &self.config.task);
         let chosen: Vec<(usize, usize)> =
             batch.into_iter().map(|i| (i, rng.below(task.variants_per_image))).collect();
-        let views: Vec<View<'_>> = chosen
-            .iter()
-            .map(|&(i, variant)| {
-                let drawing = &self.data.train[i];
-                let colour = backgrounds(drawing, task.variants_per_image)[variant];
-                View::whole(drawing, COLOURS[colour].rgb)
-            })
-            .collect();
         let classes: Vec<usize> = chosen
             .iter()
             .map(|&(i, _)| {
@@ -243,32 +144,24 @@ impl Task for Wordless {
                 self.class(|known| if left_out { known.null() } else { known.of_train[i] })
             })
             .collect();
-        let noise = Noise::draw(task.low_resolution_noise, views.len(), part, rng);
-        let heard = self.heard(&part.share(views), part.share(classes), &noise);
-        let x0 = self.latents.batch(&part.share(chosen));
-        StepLoss {
-            loss: self.denoising_loss(&self.config.task.loss, &x0, &heard, part, rng),
-            parts: Vec::new(),
-        }
+        let noise = Noise::draw(task.low_resolution_noise, chosen.len(), part, rng);
+        let chosen = part.share(chosen);
+        let views: Vec<View<'_>> = chosen.iter().map(|&chosen| denoising.view(chosen)).collect();
+        let heard = self.heard(&views, part.share(classes), &noise);
+        let network = |xt: &Tensor, t: &[f32]| self.answer(xt, t, &heard);
+        let loss = denoising.loss(&task.loss, network, &denoising.x0(&chosen), part, rng);
+        StepLoss { loss, parts: Vec::new() }
     }
 
-    /// The loss on held-out pictures, with noise that is always the same.
+    /// The loss on held-out pictures.
     fn validate(&mut self) -> Figures {
-        let count = self.data.validation.len();
-        let (mut rng, mut sum) = (Rng::new(0), 0.0);
-        for some in self.data.validation_batches(AT_ONCE) {
-            let drawings = &self.data.validation[some.clone()];
-            let views: Vec<View<'_>> =
-                drawings.iter().map(|d| View::whole(d, COLOURS[WHITE].rgb)).collect();
+        let denoising = &self.denoising;
+        denoising.validate(&self.vae, |some, views, x0, rng| {
             let classes = some.map(|i| self.class(|known| known.of_validation[i])).collect();
-            let shape = self.data.shape(&drawings[0]);
-            let x0 = encode_views(&views, shape, &self.vae);
-            let heard = self.heard(&views, classes, &Noise::NONE);
-            let loss =
-                self.denoising_loss(&LossConfig::default(), &x0, &heard, Part::WHOLE, &mut rng);
-            sum += f64::from(loss.item()) * views.len() as f64;
-        }
-        if count == 0 { Vec::new() } else { vec![("loss", sum / count as f64)] }
+            let heard = self.heard(views, classes, &Noise::NONE);
+            let network = |xt: &Tensor, t: &[f32]| self.answer(xt, t, &heard);
+            denoising.loss(&LossConfig::default(), network, x0, Part::WHOLE, rng)
+        })
     }
 
     fn samples(&mut self) -> Option<Picture> {

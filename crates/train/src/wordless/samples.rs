@@ -4,13 +4,13 @@ use aquatint_diffusion::Condition;
 use aquatint_pipeline::{Picture, Tiling, contact_sheet, decode, square_columns};
 use aquatint_tensor::Tensor;
 
+use super::Wordless;
 use super::heard::{Heard, Noise};
-use super::{AT_ONCE, Wordless};
 use crate::classes::Classes;
 use crate::colours::COLOURS;
 use crate::conditioning::Conditioning;
+use crate::denoising::{AT_ONCE, Denoising};
 use crate::pictures::{View, batch};
-use crate::sampling::Sampling;
 
 /// Columns of a sheet of large pictures over the small ones that they are made of.
 const COLUMNS: usize = 8;
@@ -20,7 +20,7 @@ impl Wordless {
     /// is made of them, and themselves.
     pub(super) fn sheet(&self) -> Option<Picture> {
         let count = self.config.task.samples;
-        let side = self.data.size / self.vae.config().downsampling_factor();
+        let Denoising { data, side, .. } = &self.denoising;
         if self.config.task.conditioning != Conditioning::LowResolution {
             let mut pictures = Vec::new();
             for first in (0..count).step_by(AT_ONCE / 2) {
@@ -28,11 +28,11 @@ impl Wordless {
                 let heard = self.classes.as_ref().map_or(Heard::Nothing, |classes| {
                     Heard::Classes(some.clone().map(|i| i % classes.names.len()).collect())
                 });
-                pictures.extend(self.drawn(&heard, some.len(), side, first as u64)?);
+                pictures.extend(self.drawn(&heard, some.len(), first as u64)?);
             }
             return Some(contact_sheet(&pictures, square_columns(pictures.len())));
         }
-        let drawings = self.data.shown(count);
+        let drawings = data.shown(count);
         if drawings.is_empty() {
             return None;
         }
@@ -45,23 +45,16 @@ impl Wordless {
         for (i, views) in views.chunks(COLUMNS).enumerate() {
             let heard = self.heard(views, Vec::new(), &Noise::NONE);
             let Heard::Small(small) = &heard else { return None };
-            let factor = self.vae.config().downsampling_factor();
-            rows.extend(Picture::from_images(&enlarged(small, factor)));
-            rows.extend(self.drawn(&heard, views.len(), side, (i * COLUMNS) as u64)?);
-            rows.extend(Picture::from_images(&batch(views, self.data.size, self.data.size)));
+            rows.extend(Picture::from_images(&enlarged(small, data.size / side)));
+            rows.extend(self.drawn(&heard, views.len(), (i * COLUMNS) as u64)?);
+            rows.extend(Picture::from_images(&batch(views, data.size, data.size)));
         }
         Some(contact_sheet(&rows, COLUMNS.min(views.len())))
     }
 
     /// Samples of which the network hears this. Where there are no numbers there is no picture; the
     /// loop says so of the next loss.
-    fn drawn(
-        &self,
-        heard: &Heard,
-        count: usize,
-        side: usize,
-        first_seed: u64,
-    ) -> Option<Vec<Picture>> {
+    fn drawn(&self, heard: &Heard, count: usize, first_seed: u64) -> Option<Vec<Picture>> {
         let null = self.classes.as_ref().map_or(0, Classes::null);
         let network = |xt: &Tensor, timesteps: &[f32], conditions: &[Condition]| match heard {
             // Guidance asks for both, or at scale 1 for the classes alone.
@@ -71,12 +64,9 @@ impl Wordless {
             }
             heard => self.answer(xt, timesteps, heard),
         };
-        let sampling = Sampling {
-            scheduler: &self.config.model.scheduler,
-            schedule: &self.schedule,
-            steps: self.config.task.sample_steps,
-            guidance_scale: self.config.task.guidance_scale,
-        };
+        let task = &self.config.task;
+        let sampling = self.denoising.sampling(task.sample_steps, task.guidance_scale);
+        let side = self.denoising.side;
         let shape = [count, side, side, self.config.model.unet.out_channels];
         let latents = sampling.draw(network, shape, first_seed);
         decode(&self.vae, &latents, Tiling::Auto).ok()

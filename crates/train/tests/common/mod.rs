@@ -1,6 +1,7 @@
 //! A data set of coloured shapes and networks that are trained on it in a second.
 #![allow(dead_code, reason = "not every test file needs everything")]
 
+pub mod third;
 pub mod threads;
 
 use std::fs;
