@@ -2,11 +2,11 @@
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use rayon::prelude::*;
 use std::ops::Range;
 
 use crate::cpu;
 use crate::math::per_isa;
+use crate::parallel;
 
 /// Numbers that a thread widens at once.
 const CHUNK: usize = 1 << 16;
@@ -58,7 +58,7 @@ impl Numbers<'_> {
     /// If `out` has another length.
     pub fn widen_all(&self, out: &mut [f32]) {
         assert_eq!(self.len(), out.len(), "numbers to widen");
-        out.par_chunks_mut(CHUNK).enumerate().for_each(|(i, out)| {
+        parallel::chunks(out, CHUNK, |i, out| {
             self.widen(i * CHUNK..i * CHUNK + out.len(), out);
         });
     }

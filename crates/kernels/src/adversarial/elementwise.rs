@@ -102,6 +102,9 @@ fn rows_and_pictures() {
             space_to_depth(&there, &mut back, [1, 1, rows, c], 2, ChannelOrder::ByChannel);
             same(&back, "there and back", |i| large[i]);
             let mut numbers = vec![7.0; a.len()];
+            Numbers::F32(&a).widen_all(&mut numbers);
+            same(&numbers, "all numbers", |i| a[i]);
+            numbers.fill(7.0);
             Numbers::F32(&a).widen(0..a.len(), &mut numbers);
             same(&numbers, "numbers", |i| a[i]);
             // Each element is the upper half of a pair whose lower half is its own lower one.

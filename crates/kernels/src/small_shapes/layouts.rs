@@ -95,6 +95,9 @@ fn numbers_of_fewer_bits() {
             assert!(out.iter().zip(&halves[first..]).all(|(a, b)| *a == b.to_f32()), "{len}");
             Numbers::Bf16(&uppers).widen(first..len, &mut out);
             assert!(out.iter().zip(&uppers[first..]).all(|(a, b)| *a == b.to_f32()), "{len}");
+            let mut all = place.output(len);
+            Numbers::F16(&halves).widen_all(&mut all);
+            assert!(all.iter().zip(&halves).all(|(a, b)| *a == b.to_f32()), "{len}");
             for row in [1, 2, 3, len] {
                 let rows = len / row;
                 let (pairs, mut wide) =
