@@ -55,7 +55,8 @@ pub(crate) fn trim() {}
 mod tests {
     #[test]
     fn what_is_in_large_pages_is_what_was_written() {
-        for len in [0, 5, super::LARGE - 1, super::LARGE + 4097] {
+        let lengths = [0, 5, super::LARGE - 1, super::LARGE + 4097];
+        for &len in &lengths[..if cfg!(miri) { 2 } else { 4 }] {
             let mut bytes = vec![0_u8; len];
             super::large(&bytes);
             assert!(bytes.iter().all(|&b| b == 0));
