@@ -13,12 +13,11 @@ use anyhow::Result;
 use aquatint_pipeline::{
     Components, GenerateRequest, ModelSource, Picture, Tiling, contact_sheet, png, text_to_image,
 };
-use aquatint_tensor::{Rng, Tensor};
-use aquatint_train::captions;
-use aquatint_train::colours::{COLOURS, WHITE};
-use aquatint_train::data::{DataConfig, Dataset, Drawing};
+use aquatint_train::colours::COLOURS;
+use aquatint_train::data::{DataConfig, Dataset};
 use aquatint_train::monitor::Monitor;
-use aquatint_train::pictures::{View, batch, small_batch};
+use aquatint_train::pictures::{View, batch};
+use aquatint_train::recognition::{Drawings, Question, questions};
 use rayon::prelude::*;
 
 use crate::dtype::Dtype;
@@ -59,16 +58,6 @@ pub struct Args {
     output: PathBuf,
 }
 
-/// Width and height at which pictures are compared.
-const SMALL: usize = 32;
-
-/// One caption with what it asks for.
-struct Question<'a> {
-    drawing: &'a Drawing,
-    colour: usize,
-    caption: String,
-}
-
 /// Draws, compares, prints.
 pub fn run(args: Args) -> Result<()> {
     let config = DataConfig { memory_gb: f64::INFINITY, ..DataConfig::new(&args.data, 128) };
@@ -81,14 +70,15 @@ pub fn run(args: Args) -> Result<()> {
         generated(&components, &questions, &args)?
     };
 
-    let small = Shrunk::new(&data.train);
+    let small = Drawings::new(&data.train, 128);
     let mut sheet = Vec::new();
     let [mut labels, mut styles, mut colours] = [0; 3];
     for (question, picture) in questions.iter().zip(&pictures) {
-        let nearest = &data.train[small.nearest(picture, question.colour)];
-        labels += usize::from(nearest.label == question.drawing.label);
-        styles += usize::from(nearest.style_word == question.drawing.style_word);
-        colours += usize::from(nearest_colour(border_median(picture)) == question.colour);
+        let found = small.look(picture, question);
+        let nearest = &data.train[found.nearest];
+        labels += usize::from(found.label);
+        styles += usize::from(found.style);
+        colours += usize::from(found.colour);
         let background = COLOURS[question.colour].rgb;
         sheet.push(picture.clone());
         sheet.extend(Picture::from_images(&batch(&[View::whole(nearest, background)], 128, 128)));
@@ -114,35 +104,6 @@ pub fn run(args: Args) -> Result<()> {
         args.output.display()
     );
     Ok(())
-}
-
-/// `count` captions for different drawings, each with a background that it can be seen on.
-fn questions(drawings: &[Drawing], count: usize, seed: u64) -> Vec<Question<'_>> {
-    let mut rng = Rng::new(seed);
-    let anywhere = |d: &&Drawing| COLOURS.iter().any(|colour| visible(d, colour.rgb));
-    let labelled = drawings.iter().filter(|d| d.label.is_some());
-    let mut order: Vec<&Drawing> = labelled.filter(anywhere).collect();
-    rng.shuffle(&mut order);
-    order.truncate(count);
-    order
-        .into_iter()
-        .map(|drawing| {
-            let colour = loop {
-                let colour = rng.below(COLOURS.len());
-                if visible(drawing, COLOURS[colour].rgb) {
-                    break colour;
-                }
-            };
-            Question { drawing, colour, caption: captions::plain(drawing, colour) }
-        })
-        .collect()
-}
-
-/// Whether a drawing stands out from a background at all: black icons on black do not.
-fn visible(drawing: &Drawing, background: [u8; 3]) -> bool {
-    let stands_out =
-        |pixel: &&[u8]| pixel[3] > 128 && (0..3).any(|c| pixel[c].abs_diff(background[c]) > 40);
-    drawing.pixels.chunks_exact(4).filter(stands_out).count() * 50 > drawing.pixels.len() / 4
 }
 
 fn generated(
@@ -181,119 +142,11 @@ fn reconstructed(components: &Components, questions: &[Question<'_>]) -> Vec<Pic
         .collect()
 }
 
-/// Every training drawing at [`SMALL`], on every background.
-struct Shrunk(Vec<Vec<f32>>);
-
-impl Shrunk {
-    fn new(drawings: &[Drawing]) -> Self {
-        Self(
-            COLOURS
-                .iter()
-                .map(|colour| {
-                    let views: Vec<View<'_>> =
-                        drawings.iter().map(|d| View::whole(d, colour.rgb)).collect();
-                    small_batch(&views, 128, SMALL).to_vec()
-                })
-                .collect(),
-        )
-    }
-
-    /// The index of the drawing nearest to `picture` if both are on this background.
-    fn nearest(&self, picture: &Picture, colour: usize) -> usize {
-        let picture = shrink(picture);
-        let distance = |drawing: &[f32]| -> f32 {
-            drawing.iter().zip(&picture).map(|(a, b)| (a - b).abs()).sum()
-        };
-        let distances: Vec<f32> =
-            self.0[colour].par_chunks_exact(SMALL * SMALL * 3).map(distance).collect();
-        (0..distances.len())
-            .min_by(|&a, &b| distances[a].total_cmp(&distances[b]))
-            .expect("there are drawings")
-    }
-}
-
-/// A picture at [`SMALL`], -1 to 1.
-fn shrink(picture: &Picture) -> Vec<f32> {
-    let pixels = picture.rgb.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
-    let drawing = Drawing { pixels, ..Drawing::default() };
-    let small: Tensor =
-        small_batch(&[View::whole(&drawing, COLOURS[WHITE].rgb)], picture.width, SMALL);
-    small.to_vec()
-}
-
-/// The median of each channel over the outermost pixels.
-fn border_median(picture: &Picture) -> [u8; 3] {
-    let (w, h) = (picture.width, picture.height);
-    let border = (0..w * h).filter(|i| {
-        let (x, y) = (i % w, i / w);
-        x == 0 || y == 0 || x == w - 1 || y == h - 1
-    });
-    let mut channels: [Vec<u8>; 3] = Default::default();
-    for i in border {
-        for (channel, values) in channels.iter_mut().enumerate() {
-            values.push(picture.rgb[3 * i + channel]);
-        }
-    }
-    channels.map(|mut values| {
-        values.sort_unstable();
-        values[values.len() / 2]
-    })
-}
-
-/// The index of the named colour with the least squared difference.
-fn nearest_colour(rgb: [u8; 3]) -> usize {
-    let distance = |i: &usize| -> i32 {
-        let named = COLOURS[*i].rgb;
-        (0..3).map(|c| (i32::from(named[c]) - i32::from(rgb[c])).pow(2)).sum()
-    };
-    (0..COLOURS.len()).min_by_key(distance).expect("there are colours")
-}
-
 /// Reading the data takes seconds; nothing is shown.
 struct Quiet;
 
 impl Monitor for Quiet {
     fn seconds(&self) -> f64 {
         0.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A drawing of one colour with a transparent border.
-    fn square(name: &str, rgb: [u8; 3]) -> Drawing {
-        let pixel = |i: usize| {
-            let (x, y) = (i % 128, i / 128);
-            let inside = (20..108).contains(&x) && (20..108).contains(&y);
-            [rgb[0], rgb[1], rgb[2], if inside { 255 } else { 0 }]
-        };
-        Drawing {
-            label: Some(name.into()),
-            pixels: (0..128 * 128).flat_map(pixel).collect(),
-            ..Drawing::default()
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_seen_is_not_asked_for() {
-        let icon = square("icon", [0, 0, 0]);
-        assert!(!visible(&icon, [20, 20, 20]));
-        assert!(visible(&icon, [255, 255, 255]));
-    }
-
-    #[test]
-    fn a_drawing_is_nearest_to_itself_on_any_background() {
-        let drawings = [square("red", [200, 0, 0]), square("green", [0, 200, 0])];
-        let small = Shrunk::new(&drawings);
-        for colour in 0..COLOURS.len() {
-            for (i, drawing) in drawings.iter().enumerate() {
-                let view = View::whole(drawing, COLOURS[colour].rgb);
-                let picture = &Picture::from_images(&batch(&[view], 128, 128))[0];
-                assert_eq!(small.nearest(picture, colour), i);
-                assert_eq!(nearest_colour(border_median(picture)), colour);
-            }
-        }
     }
 }

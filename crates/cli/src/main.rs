@@ -14,6 +14,7 @@ mod preview;
 mod prompts;
 mod ranks;
 mod report;
+mod reproduce;
 mod sample;
 mod samplers;
 mod show;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(*args, &typed),
         Command::Info(args) => info::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Samplers(args) => samplers::run(&args),
         Command::Train(args) => train::run(&args),

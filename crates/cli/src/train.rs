@@ -99,7 +99,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
 /// ends after the step it is at and its checkpoint. Being asked twice ends it at once, which loses
 /// nothing but the steps since the last checkpoint, since files are replaced whole or not at all.
 #[allow(clippy::disallowed_methods, reason = "a handler has no main to return to")]
-fn stop_flag() -> Arc<AtomicBool> {
+pub fn stop_flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = flag.clone();
     let handler = move || {
@@ -114,7 +114,7 @@ fn stop_flag() -> Arc<AtomicBool> {
 }
 
 /// The processor's name and the number of threads.
-fn hardware() -> String {
+pub fn hardware() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
@@ -122,9 +122,9 @@ fn hardware() -> String {
 }
 
 /// Shows progress: a bar on a terminal, otherwise a plain line now and then.
-struct Shown {
+pub struct Shown {
     began: Instant,
-    stop: Arc<AtomicBool>,
+    pub stop: Arc<AtomicBool>,
     /// Another process of the same job shows what there is.
     silent: bool,
     bar: Option<ProgressBar>,
@@ -137,19 +137,19 @@ struct Shown {
 const PLAIN_EVERY: f64 = 10.0;
 
 impl Shown {
-    fn new(stop: Arc<AtomicBool>) -> Self {
+    pub fn new(stop: Arc<AtomicBool>) -> Self {
         let terminal = stderr().is_terminal();
         let last = (String::new(), f64::NEG_INFINITY);
         Self { began: Instant::now(), stop, silent: false, bar: None, terminal, last }
     }
 
-    fn clear(&mut self) {
+    pub fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
 
-    fn show(&mut self, what: &str, done: u64, total: u64, text: &str) {
+    pub fn show(&mut self, what: &str, done: u64, total: u64, text: &str) {
         if self.silent {
             return;
         }
@@ -211,7 +211,7 @@ impl Monitor for Shown {
 }
 
 /// "2 h 05 min", "3 min 20 s" or "42 s".
-fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     match (hours, minutes) {

@@ -43,6 +43,7 @@ mod order;
 pub mod part;
 pub mod pictures;
 pub mod ranks;
+pub mod recognition;
 pub mod report;
 mod retrieval;
 pub mod run;

@@ -30,7 +30,11 @@ fn every_file_is_a_configuration_of_its_stage() {
         let folder = path.parent().and_then(Path::file_name).expect("a folder").to_string_lossy();
         let name = path.file_stem().expect("a name").to_string_lossy();
         // A folder of first stages only, each under the name that the paper gave it.
-        let stage = if folder == "first-stages" { "autoencoder" } else { name.as_ref() };
+        // Elsewhere what follows a dash tells files of one stage apart.
+        let stage = match folder.as_ref() {
+            "first-stages" => "autoencoder",
+            _ => name.split('-').next().expect("a name"),
+        };
         let said = match stage {
             "autoencoder" if Regularization::of_file(&path).expect("one") == Regularization::Vq => {
                 VQConfig::read(&path).map(drop)

@@ -54,6 +54,7 @@ pub enum Command {
     Info(crate::info::InfoArgs),
     /// Fetch models and show which are there
     Model(crate::model::ModelArgs),
+    Reproduce(crate::reproduce::ReproduceArgs),
     Sample(Box<SampleArgs>),
     Samplers(crate::samplers::SamplersArgs),
     /// Train one part of a model

@@ -77,6 +77,16 @@ pub fn read(path: &Path) -> Result<Vec<Line>, TrainError> {
         .collect()
 }
 
+/// The pictures of all parts that are not trained on.
+pub fn held_out(samples: Vec<Sample>) -> Vec<Sample> {
+    let known = |sample: &Sample| {
+        sample.line.split.as_deref().is_none_or(|part| ["train", "validation"].contains(&part))
+    };
+    let (rest, mut tests): (Vec<Sample>, Vec<Sample>) = samples.into_iter().partition(known);
+    tests.extend(parts(rest).0);
+    tests
+}
+
 /// Validation and training pictures; those of other parts are dropped.
 pub fn parts(samples: Vec<Sample>) -> (Vec<Sample>, Vec<Sample>) {
     let part = |sample: &Sample| sample.line.split.clone().unwrap_or_else(|| "train".into());
@@ -106,6 +116,19 @@ mod tests {
         let (validation, train) = parts((0..1000).map(sample).collect());
         assert!((10..40).contains(&validation.len()), "{} held out", validation.len());
         assert_eq!(validation.len() + train.len(), 1000);
+        let held = held_out(
+            (0..1000)
+                .map(|i| {
+                    let mut sample = sample(i);
+                    sample.line.split = (i % 2 == 0).then(|| "test_object".into());
+                    sample
+                })
+                .collect(),
+        );
+        let (tests, others): (Vec<&Sample>, Vec<&Sample>) =
+            held.iter().partition(|sample| sample.line.split.is_some());
+        assert_eq!(tests.len(), 500);
+        assert!(!others.is_empty() && others.len() < 40, "{} of the rest", others.len());
     }
 
     #[test]

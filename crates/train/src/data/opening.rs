@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::among::{Found, exchange, share};
-use super::metadata::{Line, parts};
+use super::metadata::{Line, held_out, parts};
 use super::place::Cursor;
 use super::store::{Store, bytes_of};
 use super::unreadable::{NAMED, Unreadable};
@@ -30,6 +30,32 @@ impl Dataset {
     /// If there is no data, or too much of it cannot be read.
     pub fn open(config: &DataConfig, monitor: &mut dyn Monitor) -> Result<Self, TrainError> {
         Self::open_among(config, monitor, &Alone)
+    }
+
+    /// Reads the pictures of all parts that are not trained on: what a trained model may be
+    /// measured by. Those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// If there is no data, or none of it is held out.
+    pub fn held_out(
+        config: &DataConfig,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Vec<Drawing>, TrainError> {
+        let samples = held_out(source::samples(&config.folder)?);
+        let (shapes, total) = (buckets::shapes(config), samples.len());
+        let mut looking = Looking { shapes: &shapes, monitor, done: 0, total, left: usize::MAX };
+        let looked = looking.at(&samples, 0..total);
+        let readable = looked.of(samples);
+        let drawings: Vec<Drawing> = readable
+            .map(|(sample, found, pixels)| drawing(sample.line, found.bucket.into(), pixels))
+            .collect();
+        if drawings.is_empty() {
+            return Err(TrainError::Data(format!(
+                "{}: no picture is held out; give some a `split` other than \"train\"",
+                config.folder.display()
+            )));
+        }
+        Ok(drawings)
     }
 
     /// [`Dataset::open`] by processes that share the work. Held-out pictures are for the first.
