@@ -81,7 +81,8 @@ pub fn load(
             let weights = ModelSource::Folder(folder.clone())
                 .weights("diffusion_pytorch_model.safetensors")
                 .map_err(TrainError::checkpoint(folder))?;
-            widened::load(&model.unet, &weights).map_err(TrainError::checkpoint(folder))?
+            widened::load(&model.unet, &weights, config.run.seed)
+                .map_err(TrainError::checkpoint(folder))?
         }
     };
     Ok(Components { tokenizer, text_encoder, second_encoder: None, unet, vae, config: model })

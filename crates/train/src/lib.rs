@@ -50,6 +50,7 @@ pub mod run;
 mod sampling;
 mod standardize;
 mod sums;
+mod taken_over;
 pub mod task;
 #[cfg(test)]
 mod testing;

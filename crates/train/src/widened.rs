@@ -1,4 +1,4 @@
-//! A trained U-Net that is to see more than it was trained to see.
+//! A trained U-Net that is to see more than it was trained to see, or in another latent space.
 
 use aquatint_checkpoint::Weights;
 use aquatint_models::{UNet2DConditionConfig, UNet2DConditionModel};
@@ -6,19 +6,30 @@ use aquatint_nn::ModuleExt;
 use aquatint_pipeline::load_module;
 use aquatint_tensor::Tensor;
 
+use crate::taken_over::take_over;
+
 /// The weight whose shape says how many channels the input has, `[O, I, 3, 3]`.
 const FIRST: &str = "conv_in.weight";
+/// The numbers that say how many channels the answer has, `[O]`.
+const LAST: &str = "conv_out.bias";
 
 /// The U-Net of `config` with the weights of a file. If that is of a U-Net with fewer input
 /// channels, the further ones count for nothing at first, so that the answer is that of before.
+/// If it is of one for latents of another number of channels, all that does not touch them is taken
+/// over, and the rest is drawn from `seed`.
 ///
 /// # Errors
 /// If the weights are not those of such a U-Net.
 pub fn load(
     config: &UNet2DConditionConfig,
     weights: &Weights,
+    seed: u64,
 ) -> Result<UNet2DConditionModel, aquatint_checkpoint::LoadError> {
     let mut unet = UNet2DConditionModel::new(config);
+    if weights.shape(LAST).is_some_and(|shape| *shape != [config.out_channels]) {
+        take_over(&mut unet, weights, seed)?;
+        return Ok(unet);
+    }
     let channels = match weights.shape(FIRST) {
         Some(&[_, channels, ..]) if (1..config.in_channels).contains(&channels) => channels,
         _ => {
@@ -76,7 +87,7 @@ mod tests {
         let mut before = UNet2DConditionModel::new(&config(4));
         before.init(1);
         save_module(&path, &before, DType::F32).unwrap();
-        let after = load(&config(9), &Weights::open(&path).unwrap()).unwrap();
+        let after = load(&config(9), &Weights::open(&path).unwrap(), 3).unwrap();
         let mut rng = Rng::new(2);
         let (x, beside) = (rng.randn(&[2, 8, 8, 4]), rng.randn(&[2, 8, 8, 5]));
         let context = rng.randn(&[2, 3, 16]);
@@ -85,8 +96,26 @@ mod tests {
         assert!(answer.sub(&expected).max_abs() < 1e-5);
 
         // One that fits is taken as it is.
-        let same = load(&config(4), &Weights::open(&path).unwrap()).unwrap();
+        let same = load(&config(4), &Weights::open(&path).unwrap(), 3).unwrap();
         assert_eq!(same.forward(&x, &[3.0, 700.0], &context).to_vec(), expected.to_vec());
+    }
+
+    #[test]
+    fn other_latents_keep_what_does_not_touch_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unet.safetensors");
+        let mut before = UNet2DConditionModel::new(&config(4));
+        before.init(1);
+        save_module(&path, &before, DType::F32).unwrap();
+        let wider = UNet2DConditionConfig { in_channels: 8, out_channels: 8, ..config(4) };
+        let after = load(&wider, &Weights::open(&path).unwrap(), 3).unwrap();
+        for ((name, old), (_, new)) in
+            before.named_parameters().into_iter().zip(after.named_parameters())
+        {
+            let kept = old.value().to_vec() == new.value().to_vec();
+            let theirs = name.starts_with("conv_in.weight") || name.starts_with("conv_out");
+            assert_eq!(kept, !theirs, "{name}");
+        }
     }
 
     #[test]
@@ -95,6 +124,6 @@ mod tests {
         let path = folder.path().join("other.safetensors");
         let tensors = [(FIRST.to_owned(), Tensor::zeros(&[8, 4, 3, 3]))];
         save(&path, &tensors, DType::F32, &BTreeMap::new()).unwrap();
-        assert!(load(&config(9), &Weights::open(&path).unwrap()).is_err());
+        assert!(load(&config(9), &Weights::open(&path).unwrap(), 3).is_err());
     }
 }

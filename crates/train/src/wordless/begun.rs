@@ -6,13 +6,13 @@ use aquatint_nn::ModuleExt;
 use aquatint_pipeline::load_module;
 use aquatint_tensor::Tensor;
 
+use crate::taken_over::take_over;
+
 /// The table of classes, `[classes, time]`.
 const TABLE: &str = "class_embedding.weight";
 /// What is added to the time's vector whatever the time.
 const BIAS: &str = "time_embedding.linear_2.bias";
 
-/// What attention adds to the features begins with.
-const ATTENTION_OUT: &str = "to_out.0.";
 /// How a U-Net with cross-attention is known.
 const CROSS_ATTENTION: &str = "transformer_blocks";
 
@@ -55,18 +55,6 @@ pub fn load(config: &UNet2DConfig, weights: &Weights, seed: u64) -> Result<UNet2
         param.set(value);
     }
     Ok(unet)
-}
-
-fn take_over(unet: &mut UNet2DModel, weights: &Weights, seed: u64) -> Result<(), LoadError> {
-    unet.init(seed);
-    for (name, param) in unet.named_parameters_mut() {
-        if weights.shape(&name) == Some(param.shape()) {
-            param.set(weights.get(&name)?);
-        } else if name.contains(ATTENTION_OUT) {
-            param.set(Tensor::zeros(param.shape()));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
