@@ -61,7 +61,7 @@ fn a_picture_is_repeated_to_the_byte() {
         let made = info(folder, name);
         assert_eq!((&made["width"], &made["height"]), (&json!(72), &json!(64)));
         assert_eq!(made["request"]["sampler"], "euler_ancestral");
-        assert_eq!((&made["model"], &made["dtype"]), (&json!("model"), &json!("f32")));
+        assert_eq!((&made["model"], &made["dtype"]), (&json!("model"), &json!("bf16")));
     }
     // Without loss there is one picture.
     let pixels = |name| Picture::decode(&read(folder, name)).expect("a picture").0;

@@ -68,17 +68,18 @@ fn what_is_given_wins_over_fast_and_is_recorded() {
         let texts = png::decode(&file).expect("a PNG").1;
         let own: Value = serde_json::from_str(&texts["aquatint"]).expect("JSON");
         let request = &own["request"];
-        ["guidance_interval", "deep_cache", "deep_cache_branch", "token_merging"]
-            .map(|key| request[key].clone())
+        let keys = ["guidance_interval", "deep_cache", "deep_cache_branch", "token_merging"];
+        (own["dtype"].clone(), keys.map(|key| request[key].clone()).to_vec())
     };
-    let expected = |values: Value| values.as_array().expect("an array").clone();
+    let expected =
+        |dtype: &str, values: Value| (json!(dtype), values.as_array().expect("an array").clone());
     let plain = json!([[0.0, 1.0], 1, 0, 0.0]);
-    assert_eq!(request(&[]).to_vec(), expected(plain));
-    assert_eq!(request(&["--fast"]).to_vec(), expected(json!([[0.2, 1.0], 3, 0, 0.0])));
+    assert_eq!(request(&[]), expected("f32", plain));
+    assert_eq!(request(&["--fast"]), expected("bf16", json!([[0.2, 1.0], 3, 0, 0.0])));
     let own =
         ["--guidance-interval", "..0.5", "--deep-cache-branch", "1", "--token-merging", "0.3"];
-    let less = [&["--deep-cache", "2", "--fast"], &own[..]].concat();
-    assert_eq!(request(&less).to_vec(), expected(json!([[0.0, 0.5], 2, 1, 0.3])));
+    let less = [&["--dtype", "f32", "--deep-cache", "2", "--fast"], &own[..]].concat();
+    assert_eq!(request(&less), expected("f32", json!([[0.0, 0.5], 2, 1, 0.3])));
 }
 
 #[test]

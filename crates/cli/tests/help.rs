@@ -222,7 +222,7 @@ fn generate() {
               --fast
                   Less work for a picture that is a little different
 
-                  The same as --guidance-interval 0.2..1 --deep-cache 3; each of them can still be given.
+                  The same as --dtype bf16 --guidance-interval 0.2..1 --deep-cache 3; each of them can still be given.
 
               --guidance-interval <START..STOP>
                   Guide only these steps, as fractions of all: 0.2..1 is all but the first fifth [default: 0..1]
@@ -266,7 +266,7 @@ fn generate() {
                   Threads to compute with; the picture is the same for any number [default: physical cores]
 
               --dtype <DTYPE>
-                  Type in which products are formed
+                  Type in which products are formed [with --fast: bf16]
 
                   Possible values:
                   - f32:  Exact

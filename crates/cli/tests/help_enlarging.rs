@@ -237,7 +237,7 @@ fn sample() {
                   Threads to compute with; the picture is the same for any number [default: physical cores]
 
               --dtype <DTYPE>
-                  Type in which products are formed
+                  Type in which products are formed [with --fast: bf16]
 
                   Possible values:
                   - f32:  Exact

@@ -16,7 +16,9 @@ fn check(args: &[&str], expected: &Expect) {
 
 #[test]
 fn experiments() {
-    check(&[], &expect![[r#"
+    check(
+        &[],
+        &expect![[r#"
         Rerun experiments of the latent diffusion paper at a small scale (Rombach et al. 2022)
 
         Usage: aquatint reproduce <COMMAND>
@@ -28,12 +30,15 @@ fn experiments() {
 
         Options:
           -h, --help  Print help
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn compression() {
-    check(&["compression"], &expect![[r#"
+    check(
+        &["compression"],
+        &expect![[r#"
         How far to compress pictures before diffusion: LDM-1 (pixels), -2, -4, -8 and -16.
 
         For each downsampling factor a first stage is trained, then a U-Net on its latents, all U-Nets with about as many parameters and for the same time (--budget) or as many steps (--steps). At an eighth, a quarter, a half and the end of that, pictures are drawn and measured by held-out ones, as in figures 6 and 7 of the paper. report.html and report.md say what came out, results.json has all numbers.
@@ -96,12 +101,15 @@ fn compression() {
 
           -h, --help
                   Print help (see a summary with '-h')
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn guidance() {
-    check(&["guidance"], &expect![[r#"
+    check(
+        &["guidance"],
+        &expect![[r#"
         How far to follow the caption, and in how many steps.
 
         Pictures are drawn for captions of the training data with every guidance scale and every number of DDIM steps, measured by held-out pictures, and compared with all training drawings: whether the nearest one has the asked-for label and style, and whether the background has the colour.
@@ -151,5 +159,6 @@ fn guidance() {
 
           -h, --help
                   Print help (see a summary with '-h')
-    "#]]);
+    "#]],
+    );
 }

@@ -8,7 +8,8 @@ use aquatint_pipeline::GenerateRequest;
 pub struct LessWorkArgs {
     /// Less work for a picture that is a little different
     ///
-    /// The same as --guidance-interval 0.2..1 --deep-cache 3; each of them can still be given.
+    /// The same as --dtype bf16 --guidance-interval 0.2..1 --deep-cache 3; each of them can still be
+    /// given.
     #[arg(long)]
     pub fast: bool,
 

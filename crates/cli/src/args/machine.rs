@@ -10,8 +10,9 @@ pub struct MachineArgs {
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 
-    /// Type in which products are formed
+    /// Type in which products are formed [with --fast: bf16]
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    #[arg(default_value_if("fast", "true", "bf16"))]
     pub dtype: Dtype,
 
     /// Whether to decode pictures in bands, which takes less memory, more time, and makes no seams
