@@ -1,5 +1,6 @@
 //! Attention whose scores are products of bytes, against that in f32, which has tests of its own.
 
+use super::keys::KeyBlocks;
 use super::*;
 use crate::testing::{assert_same_on_any_number_of_threads, random};
 use crate::{Activations, ActivationsMut, bf16, cpu, has_pairs, scratch};
@@ -90,15 +91,19 @@ fn what_all_values_have_in_common_comes_back() {
     let s = shape(1, 2, [40, 130], 40);
     let [q, k, mut v] = numbers(&s, 7);
     v.iter_mut().enumerate().for_each(|(i, v)| *v += if i % 40 == 3 { 60.0 } else { 0.0 });
+    // Where there are no products of bytes, it is attention in bf16, which rounds sums of 60.
+    let bytes = KeyBlocks::new(cpu::isa(), Precision::Bf16, true, &s, 0.3).bytes;
     let error = error(&s, 0.3, [&q, &k, &v]);
-    assert!(error < 0.03, "{error}");
+    assert!(error < if bytes { 0.03 } else { 60.0 / 512.0 }, "{error}");
     // And nothing else does: equal values are exact, however many keys there are.
     for tk in [1, 7, 8, 9, 64, 65, 130] {
         let s = shape(1, 1, [3, tk], 5);
         let [q, k, _] = numbers(&s, 8);
         let v = [1.5, -2.0, 0.0, 3e30, 1e-30].repeat(tk);
         let out = int8(&s, 1.0, [&q, &k, &v]);
-        assert!(out.chunks(5).all(|row| *row == v[..5]), "{tk}: {out:?}");
+        let off = if bytes { 0.0 } else { 1.0 / 256.0 };
+        let close = |(a, b): (&f32, &f32)| (a - b).abs() <= off * b.abs();
+        assert!(out.chunks(5).all(|row| row.iter().zip(&v).all(close)), "{tk}: {out:?}");
     }
 }
 

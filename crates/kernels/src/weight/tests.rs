@@ -3,9 +3,11 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
+use super::prepare::LARGEST;
 use super::*;
 use crate::bf16::pack;
 use crate::elementwise::{self, Unary};
+use crate::int8::LONGEST;
 use crate::microkernel::Kernels;
 use crate::scratch::as_words_mut;
 use crate::testing::{assert_close_together, random};
