@@ -57,7 +57,9 @@ impl Attention {
     /// `[B, Tk, context]` → `[B, Tq, C]`.
     #[track_caller]
     pub fn forward_to(&self, x: &Tensor, context: &Context, residual: &Tensor) -> Tensor {
-        let y = self.look(x, &context.through(&self.to_k), &context.through(&self.to_v));
+        let k = context.through(&self.to_k);
+        context.tell(self.heads, || self.to_q.forward(x), &k);
+        let y = self.look(x, &k, &context.through(&self.to_v));
         self.to_out.forward_with(&y, &Epilogue::add(residual))
     }
 

@@ -1,9 +1,11 @@
 //! What attention across looks at.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aquatint_nn::Linear;
 use aquatint_tensor::{Epilogue, Tensor};
+
+use crate::WordMaps;
 
 /// The words of a prompt, and what the layers have made of them: every step of a picture looks at
 /// the same words, so each layer's keys and values are made once.
@@ -12,12 +14,28 @@ pub struct Context {
     words: Tensor,
     /// Weights, and the results of their layers.
     made: Mutex<Vec<(Tensor, Tensor)>>,
+    /// Who wants to know what the pixels of one of the B look at.
+    listener: Option<(usize, Arc<WordMaps>)>,
 }
 
 impl Context {
     /// Of words `[B, T, channels]`.
     pub fn new(words: Tensor) -> Self {
-        Self { words, made: Mutex::default() }
+        Self { words, made: Mutex::default(), listener: None }
+    }
+
+    /// The same, with every layer that looks at the words of number `row` of the B told to `maps`.
+    pub fn heard_by(self, row: usize, maps: Arc<WordMaps>) -> Self {
+        Self { listener: Some((row, maps)), ..self }
+    }
+
+    /// Tells who listens of queries `[B, Tq, C]` for keys `[B, Tk, C]`, which are made if there is
+    /// somebody.
+    pub(crate) fn tell(&self, heads: usize, queries: impl FnOnce() -> Tensor, keys: &Tensor) {
+        if let Some((row, maps)) = &self.listener {
+            let one = |x: Tensor| Tensor::new(x.to_vec(), x.shape()).narrow_rows(*row, 1);
+            maps.hear(&one(queries()), &one(keys.clone()), heads);
+        }
     }
 
     /// The words `[B, T, channels]`.

@@ -34,6 +34,7 @@ pub mod transformer;
 pub mod unet;
 pub mod unet2d;
 pub mod vae;
+mod word_maps;
 
 pub use bert::{BertConfig, BertModel};
 pub use class_embedder::{ClassEmbedder, ClassEmbedderConfig};
@@ -52,6 +53,7 @@ pub use unet2d::{UNet2DConfig, UNet2DModel};
 pub use vae::{
     AutoencoderKL, AutoencoderKLConfig, DiagonalGaussian, Quantized, Tiling, VQModel, VQModelConfig,
 };
+pub use word_maps::{WordMap, WordMaps};
 
 /// Looks at what a stage of a model computed: the stage's path, and its output.
 pub type Probe<'a> = dyn FnMut(&str, &aquatint_tensor::Tensor) + 'a;

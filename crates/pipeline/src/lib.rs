@@ -60,10 +60,11 @@ mod tar;
 mod text_encoder;
 mod text_to_image;
 pub mod tokenizer;
+mod word_picture;
 mod wordless;
 
 pub use aquatint_diffusion::{Step, Watch};
-pub use aquatint_models::Tiling;
+pub use aquatint_models::{Tiling, WordMap, WordMaps};
 pub use aquatint_tensor::{CancelToken, Cancelled, cancellable};
 pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use class_model::ClassConfig;
@@ -106,4 +107,5 @@ pub use text_to_image::{
     decode, denoise, image_to_image, inpaint, outpaint, text_to_image, travel,
 };
 pub use tokenizer::Tokenizer;
+pub use word_picture::word_picture;
 pub use wordless::{WordlessConfig, open_model};

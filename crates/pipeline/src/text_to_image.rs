@@ -136,6 +136,7 @@ pub fn denoise(
         beside: None,
         noise_level: None,
         keep: None,
+        words: None,
     };
     let token = watch.token();
     cancellable(token.as_ref(), || pass.run(&eps, &mut noise, watch, look))?

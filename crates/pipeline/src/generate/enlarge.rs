@@ -5,7 +5,7 @@ use aquatint_tensor::Tensor;
 /// Latents `[N, h, w, C]` → `[N, height, width, C]`, with straight lines between the numbers:
 /// PyTorch's bilinear interpolation without aligned corners.
 #[track_caller]
-pub(super) fn bilinear(x: &Tensor, [height, width]: [usize; 2]) -> Tensor {
+pub(crate) fn bilinear(x: &Tensor, [height, width]: [usize; 2]) -> Tensor {
     let lines = |small: usize, large: usize| {
         (0..large).map(move |i| {
             let at = ((i as f64 + 0.5) * small as f64 / large as f64 - 0.5).max(0.0);

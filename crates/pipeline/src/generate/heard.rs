@@ -42,7 +42,7 @@ impl<'a> Heard<'a> {
         let stops = &sigmas[..sigmas.len() - 1];
         let timesteps: Vec<f32> = stops.iter().map(|&sigma| schedule.t(sigma) as f32).collect();
         let contexts = match told {
-            Told::Words(embeds) => Some(Contexts::new(embeds, rows, &timesteps)),
+            Told::Words(embeds) => Some(Contexts::new(embeds, rows, &timesteps, pass.words)),
             Told::Class { .. } | Told::Nothing => None,
         };
         Self { told, rows, size, noise_level, timesteps, contexts }

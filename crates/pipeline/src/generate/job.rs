@@ -1,6 +1,9 @@
 //! The latents of one batch: one pass, or two with an enlargement in between.
 
+use std::sync::Arc;
+
 use aquatint_diffusion::Watch;
+use aquatint_models::WordMaps;
 use aquatint_tensor::Tensor;
 
 use super::batches::{decode_by, finite};
@@ -28,12 +31,14 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// The latents of one batch, `[N, h, w, C]`. There is a network if there are steps.
+    /// The latents of one batch, `[N, h, w, C]`. There is a network if there are steps. `words`
+    /// hears where the first picture looks.
     pub fn latents(
         &self,
         network: Option<&Network<'_>>,
         decoder: &mut Option<Autoencoder<'a>>,
         seeds: &[PictureSeed],
+        words: Option<&Arc<WordMaps>>,
         watch: &mut dyn Watch,
     ) -> Result<Tensor, GenerateError> {
         let Self { plan, request, given, .. } = self;
@@ -66,6 +71,7 @@ impl<'a> Job<'a> {
             beside: beside.as_ref(),
             noise_level: self.small.as_ref().and_then(Small::level),
             keep: x0.as_ref().zip(mask.as_ref()),
+            words,
         };
         let look = self.settings.look;
         let latents = pass.run(&eps, &mut noise, watch, look)?;
@@ -77,7 +83,7 @@ impl<'a> Job<'a> {
         }
         let mut noise = request.noise(seeds)?;
         let eps = noise.randn(&self.shape(plan.size));
-        let pass = Pass { size: plan.size, steps, skipped, x0: Some(x0), ..pass };
+        let pass = Pass { size: plan.size, steps, skipped, x0: Some(x0), words: None, ..pass };
         pass.run(&eps, &mut noise, watch, look)
     }
 

@@ -11,15 +11,17 @@ mod pass;
 mod small;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use aquatint_diffusion::{Run, Watch};
-use aquatint_models::Tiling;
+use aquatint_models::{Tiling, WordMaps};
 use aquatint_tensor::{Cancelled, Tensor, cancellable, release_idle_memory};
 
 pub use self::batches::batches;
 pub(crate) use self::batches::decode_by;
 use self::batches::finite;
 use self::canvas::Canvas;
+pub(crate) use self::enlarge::bilinear;
 use self::given::Given;
 use self::job::Job;
 pub(crate) use self::pass::Pass;
@@ -71,11 +73,13 @@ pub struct Settings<'a> {
     pub sampler: Option<CustomSampler<'a>>,
     /// Is shown what the network will be told.
     pub hear: &'a dyn Fn(&Told),
+    /// Is told where the first picture looks at which word of its prompt, in its first pass.
+    pub words: Option<&'a Arc<WordMaps>>,
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { tiling: Tiling::Auto, look: &|_| {}, sampler: None, hear: &|_| {} }
+        Self { tiling: Tiling::Auto, look: &|_| {}, sampler: None, hear: &|_| {}, words: None }
     }
 }
 
@@ -157,7 +161,8 @@ fn all_batches(
     let batches = batches(outline, width, height, &request.picture_seeds());
     let mut index = 0;
     for (i, seeds) in batches.iter().enumerate() {
-        let latents = job.latents(network.as_ref(), &mut decoder, seeds, watch)?;
+        let words = settings.words.filter(|_| i == 0);
+        let latents = job.latents(network.as_ref(), &mut decoder, seeds, words, watch)?;
         if i + 1 == batches.len() {
             network = None;
         }

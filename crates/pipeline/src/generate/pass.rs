@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use aquatint_diffusion::{
     Blend, Condition, Denoiser, Guidance, GuidanceInterval, ModelDenoiser, MoreGuidance, Noise,
     NoiseRule, Run, Start, Step, Thresholded, Watch,
 };
+use aquatint_models::WordMaps;
 use aquatint_models::unet::Shortcuts;
 use aquatint_tensor::Tensor;
 
@@ -40,6 +42,8 @@ pub(crate) struct Pass<'a> {
     pub noise_level: Option<usize>,
     /// What is to stay, and a mask that is 1 where it need not. `[N, h, w, C]`
     pub keep: Option<(&'a Tensor, &'a Tensor)>,
+    /// Hears where the first picture looks at which word.
+    pub words: Option<&'a Arc<WordMaps>>,
 }
 
 impl Pass<'_> {

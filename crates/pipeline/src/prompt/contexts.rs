@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use aquatint_diffusion::{Condition, step_of};
-use aquatint_models::Context;
+use aquatint_models::{Context, WordMaps};
 use aquatint_tensor::Tensor;
 
 use super::embeds::{Encoded, PromptEmbeds};
@@ -19,13 +20,20 @@ pub(crate) struct Contexts<'a> {
     rows: usize,
     /// The timestep of each step.
     timesteps: Vec<f32>,
+    /// Who hears where the first picture looks under its prompt.
+    maps: Option<&'a Arc<WordMaps>>,
     made: RefCell<Vec<(Vec<Told>, Rc<Context>)>>,
 }
 
 impl<'a> Contexts<'a> {
     /// For `rows` pictures in a run whose steps are at `timesteps`.
-    pub(crate) fn new(embeds: &'a PromptEmbeds, rows: usize, timesteps: &[f32]) -> Self {
-        Self { embeds, rows, timesteps: timesteps.to_vec(), made: RefCell::default() }
+    pub(crate) fn new(
+        embeds: &'a PromptEmbeds,
+        rows: usize,
+        timesteps: &[f32],
+        maps: Option<&'a Arc<WordMaps>>,
+    ) -> Self {
+        Self { embeds, rows, timesteps: timesteps.to_vec(), maps, made: RefCell::default() }
     }
 
     /// What the U-Net is told under the conditions `asked` at a timestep: names for it, the texts,
@@ -40,7 +48,12 @@ impl<'a> Contexts<'a> {
         let texts: Vec<&Encoded> = asked.iter().map(|&c| self.embeds.at(c, step)).collect();
         let known = self.made.borrow().iter().find(|(t, _)| *t == told).map(|(_, c)| c.clone());
         let context = known.unwrap_or_else(|| {
-            let made = Rc::new(self.context(&texts));
+            let context = self.context(&texts);
+            let prompt = asked.iter().position(|condition| *condition == Condition::Prompt);
+            let made = Rc::new(match self.maps.zip(prompt) {
+                Some((maps, at)) => context.heard_by(at * self.rows, maps.clone()),
+                None => context,
+            });
             self.made.borrow_mut().push((told.clone(), made.clone()));
             made
         });
