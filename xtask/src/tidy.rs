@@ -49,6 +49,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "aquatint-server",
+        &["aquatint-tensor", "aquatint-diffusion", "aquatint-checkpoint", "aquatint-pipeline"],
+    ),
+    (
         "aquatint",
         &[
             "aquatint-tensor",
@@ -60,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "aquatint-pipeline",
             "aquatint-train",
             "aquatint-eval",
+            "aquatint-server",
         ],
     ),
     (

@@ -35,6 +35,14 @@ pub fn peak_memory() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// The memory of the machine, in bytes; only Linux tells.
+pub fn memory() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 /// A seed that nobody chose, short enough to be typed. It has 31 bits, so that a stream that takes
 /// no more than 32 takes the seeds of the next pictures as well.
 pub fn random_seed() -> u64 {

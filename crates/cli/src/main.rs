@@ -17,6 +17,7 @@ mod report;
 mod reproduce;
 mod sample;
 mod samplers;
+mod serve;
 mod show;
 mod stop;
 mod train;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Samplers(args) => samplers::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Travel(args) => travel::run(&args),
         Command::Upscale(args) => upscale::run(&args),

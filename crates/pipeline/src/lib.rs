@@ -91,7 +91,8 @@ pub use picture::{
     encode_picture, fit, resize, resize_bicubic, save_picture,
 };
 pub use prompt::{
-    Change, Encoded, PromptEmbeds, PromptLora, PromptWeights, encode, encode_prompt, take_loras,
+    Change, Encoded, PromptEmbeds, PromptLora, PromptToken, PromptWeights, encode, encode_prompt,
+    prompt_tokens, take_loras,
 };
 pub use request::{
     Extend, GenerateRequest, Hires, HiresSize, HiresUpscaler, Plan, RequestError, Travel,

@@ -14,7 +14,7 @@ use crate::{Classes, Components, GenerateRequest, ModelError, Outline, TextEncod
 /// A model whose parts are asked for one after the other, each when its stage comes and for as
 /// long as the stage takes: [`Components`] lend what they hold, [`Stages`](crate::Stages) load a
 /// part when it is asked for.
-pub trait Model: Sync {
+pub trait Model: Send + Sync {
     /// What a request has to know.
     fn outline(&self) -> Outline;
 

@@ -15,6 +15,7 @@ mod pictures;
 mod prompt;
 mod sample;
 mod sampling;
+mod serve;
 mod travel;
 mod upscale;
 
@@ -35,6 +36,7 @@ pub use self::pictures::{HiresArgs, PictureArgs};
 pub use self::prompt::PromptArgs;
 pub use self::sample::SampleArgs;
 pub use self::sampling::{SamplingArgs, VariationArgs};
+pub use self::serve::{AccessArgs, ServeArgs};
 pub use self::travel::TravelArgs;
 pub use self::upscale::UpscaleArgs;
 
@@ -57,6 +59,7 @@ pub enum Command {
     Reproduce(crate::reproduce::ReproduceArgs),
     Sample(Box<SampleArgs>),
     Samplers(crate::samplers::SamplersArgs),
+    Serve(Box<ServeArgs>),
     /// Train one part of a model
     Train(crate::train::TrainArgs),
     Travel(Box<TravelArgs>),

@@ -14,6 +14,7 @@ mod mix;
 mod parts;
 mod reader;
 mod style;
+mod tokens;
 mod weights;
 mod wish;
 
@@ -25,6 +26,7 @@ pub use self::embeds::{Change, Encoded, PromptEmbeds};
 pub use self::loras::{PromptLora, take_loras};
 pub(crate) use self::reader::Reader;
 pub use self::style::PromptWeights;
+pub use self::tokens::{PromptToken, prompt_tokens};
 use crate::{Components, GenerateRequest};
 
 /// Words to context.

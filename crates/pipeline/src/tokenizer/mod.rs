@@ -179,6 +179,12 @@ impl Tokenizer {
         encoding.get_ids().to_vec()
     }
 
+    /// What a token stands for, without the mark at a word's end; nothing if there is none of that id.
+    pub fn text(&self, id: u32) -> String {
+        let piece = self.pieces.id_to_token(id).unwrap_or_default();
+        piece.trim_end_matches(clip::END_OF_WORD).to_owned()
+    }
+
     /// How many ids a prompt has.
     pub fn max_length(&self) -> usize {
         self.settings.max_length
