@@ -59,6 +59,13 @@ fn from_a_request_to_a_picture() {
     let explained = client.get(&format!("/api/v1/jobs/{id}/explain")).json();
     assert_eq!(explained["tokens"][4]["text"], "cat");
     assert_eq!(explained["sigmas"].as_array().map(Vec::len), Some(4));
+    let maps = explained["attention"].as_array().expect("maps");
+    assert_eq!(maps.len(), explained["tokens"].as_array().expect("tokens").len());
+    assert_eq!(maps[4]["token"], 4);
+    let map = client.get(maps[4]["url"].as_str().expect("an address"));
+    let (map, _) = png::decode(&map.body).expect("a map");
+    assert_eq!((map.width, map.height), (64, 64));
+    client.get(&format!("/api/v1/jobs/{id}/attention/99.png")).refused(404);
 
     // The same bytes as the pipeline's.
     let source = ModelSource::folder(root("models/seven-styles")).unwrap();

@@ -116,6 +116,8 @@ impl Progress {
 pub(crate) struct Shelf {
     pub previews: BTreeMap<(usize, usize), Bytes>,
     pub bytes: usize,
+    /// Where the first picture looked at its tokens, by their numbers.
+    pub attention: BTreeMap<usize, Bytes>,
     /// What was kept for those who want to know how it works.
     pub explained: Option<Value>,
 }
@@ -189,6 +191,11 @@ impl Job {
     /// What was kept of it for those who want to know how it works.
     pub fn explained(&self) -> Option<Value> {
         lock(&self.shelf).explained.clone()
+    }
+
+    /// Where the first picture looked at a token, counted from 0.
+    pub fn attention(&self, token: usize) -> Option<Bytes> {
+        lock(&self.shelf).attention.get(&token).cloned()
     }
 
     /// The preview of a picture after a step, counted from 0 and from 1.

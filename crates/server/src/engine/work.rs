@@ -10,15 +10,17 @@ use std::time::Instant;
 
 use aquatint_pipeline::attached::tell;
 use aquatint_pipeline::{
-    Encoding, Finished, GenerateError, Model, Settings as Drawing, cancellable, encode_picture,
-    generate, metadata,
+    Encoding, Finished, GenerateError, Model, Settings as Drawing, WordMaps, cancellable,
+    encode_picture, generate, metadata,
 };
 use aquatint_pipeline::{Picture as Pixels, Upscaler};
 use aquatint_tensor::release_idle_memory;
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::admit::{Admitted, admit};
 use super::events::lock;
+use super::explain;
 use super::job::{Job, Made, State};
 use super::models::Known;
 use super::shelf::{Held, Loaded, Shelf};
@@ -105,6 +107,7 @@ fn trim(shared: &Shared) {
         let mut shelf = lock(&job.shelf);
         bytes -= shelf.bytes;
         shelf.previews.clear();
+        shelf.attention.clear();
         shelf.bytes = 0;
     }
 }
@@ -173,11 +176,15 @@ impl Task<'_> {
                 }
             }
         };
-        let settings = Drawing { tiling: shared.settings.tiling, ..Default::default() };
+        let maps = wish.explain.then(|| Arc::new(WordMaps::default()));
+        let tiling = shared.settings.tiling;
+        let settings = Drawing { tiling, words: maps.as_ref(), ..Default::default() };
         let outcome =
             generate(model, &wish.request, &admitted.inputs, settings, &mut watching, &mut each);
-        if wish.explain {
-            lock(&job.shelf).explained = Some(self.explained(watching.sigmas()));
+        if let Some(maps) = maps {
+            let factor = model.outline().downsampling_factor;
+            let latents = [plan.base.1, plan.base.0].map(|side| side / factor);
+            self.explain(watching.sigmas(), &maps, latents);
         }
         match (outcome, trouble) {
             (_, Some(trouble)) => Err(trouble),
@@ -244,12 +251,22 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// What was on the way, for those who want to know how it works.
-    fn explained(&self, sigmas: &[f64]) -> Value {
-        let tokens = match &self.held.loaded {
-            Loaded::Words(components) => super::explain::tokens(components, &self.wish.request),
-            _ => Vec::new(),
+    /// Keeps what was on the way, for those who want to know how it works.
+    fn explain(&self, sigmas: &[f64], maps: &WordMaps, latents: [usize; 2]) {
+        let (tokens, attention) = match &self.held.loaded {
+            Loaded::Words(components) => {
+                let tokens = explain::tokens(components, &self.wish.request);
+                let count = tokens.len();
+                (tokens, explain::attention(components, maps, count, latents))
+            }
+            _ => Default::default(),
         };
-        json!({"tokens": tokens, "sigmas": sigmas, "attention": []})
+        let url = |token| format!("/api/v1/jobs/{}/attention/{token}.png", self.job.id);
+        let urls: Vec<Value> =
+            attention.keys().map(|&token| json!({"token": token, "url": url(token)})).collect();
+        let mut shelf = lock(&self.job.shelf);
+        shelf.bytes += attention.values().map(Bytes::len).sum::<usize>();
+        shelf.attention = attention;
+        shelf.explained = Some(json!({"tokens": tokens, "sigmas": sigmas, "attention": urls}));
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::http::{StatusCode, header};
+use axum::response::Response;
 use serde_json::json;
 
 use super::events;
@@ -59,6 +61,12 @@ pub(crate) fn routes() -> Vec<Route> {
             preview,
         ),
         get(
+            "/api/v1/jobs/{id}/attention/{token}.png",
+            "Where the first picture looked at a word of its prompt, white the most",
+            Gives::Png,
+            attention,
+        ),
+        get(
             "/api/v1/jobs/{id}/explain",
             "What happened on the way, if the request asked to keep it",
             Gives::Json("Explained"),
@@ -105,12 +113,25 @@ fn preview(app: Arc<App>, asked: Asked) -> Answering {
         let number = |name| asked.param(name).parse::<usize>().ok();
         let preview = number("picture").zip(number("step"));
         let preview = preview.and_then(|(picture, step)| handle.job.preview(picture, step));
-        let none = || Refusal::not_found("there is no preview of that step any more, or none yet");
-        let mut response = answer("image/png", preview.ok_or_else(none)?);
-        let for_long = header_value("private, max-age=86400, immutable")?;
-        response.headers_mut().insert(header::CACHE_CONTROL, for_long);
-        Ok(response)
+        picture(preview, "there is no preview of that step any more, or none yet")
     })
+}
+
+fn attention(app: Arc<App>, asked: Asked) -> Answering {
+    blocking(move || {
+        let handle = find(&app, &asked)?;
+        let token = asked.param("token").parse::<usize>().ok();
+        let map = token.and_then(|token| handle.job.attention(token));
+        picture(map, "there is no map of that word any more, or none yet")
+    })
+}
+
+/// A picture that never changes, or that there is `none`.
+fn picture(png: Option<Bytes>, none: &str) -> Result<Response, Refusal> {
+    let mut response = answer("image/png", png.ok_or_else(|| Refusal::not_found(none))?);
+    let for_long = header_value("private, max-age=86400, immutable")?;
+    response.headers_mut().insert(header::CACHE_CONTROL, for_long);
+    Ok(response)
 }
 
 fn explain(app: Arc<App>, asked: Asked) -> Answering {
