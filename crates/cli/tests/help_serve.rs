@@ -42,6 +42,6 @@ fn serve() {
 
         Machine:
               --threads <N>              Threads to compute with; the picture is the same for any number [default: physical cores]
-              --dtype <DTYPE>            Type in which products are formed [default: f32] [possible values: f32, bf16, int8]
+              --dtype <DTYPE>            Type in which products are formed [with --fast: bf16] [default: f32] [possible values: f32, bf16, int8]
               --vae-tiling <VAE_TILING>  Whether to decode pictures in bands, which takes less memory, more time, and makes no seams [default: auto] [possible values: auto, on, off]"#]].assert_eq(&help.join("\n"));
 }
