@@ -109,7 +109,7 @@ fn decode(wish: &Wish, limits: &Limits) -> Result<Inputs, Refusal> {
     Ok(Inputs { init: Some(picture), mask })
 }
 
-fn picture(
+pub(crate) fn picture(
     name: &str,
     bytes: &[u8],
     limits: &Limits,

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub(crate) use self::admit::picture as open_picture;
 pub(crate) use self::events::lock;
 pub use self::events::{Event, Events};
 pub use self::handle::{CancelOnDrop, Ended, Handle};

@@ -11,10 +11,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
 use super::route::{Answered, is_open};
 use super::{App, body};
+use crate::routes::words::refused;
 use crate::{Kind, Refusal};
 
 /// The cookie with the token.
@@ -133,12 +136,21 @@ impl Gate {
             let (name, value) = cookie.trim().split_once('=')?;
             (name == COOKIE).then_some(value)
         });
-        bearer.into_iter().chain(cookie).any(|token| self.is_token(token))
+        let basic = text(headers, header::AUTHORIZATION).and_then(password);
+        bearer.into_iter().chain(cookie).chain(basic.as_deref()).any(|token| self.is_token(token))
     }
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The password of `Basic` authentication, which the web UI's programs know; any user has it.
+fn password(header: &str) -> Option<String> {
+    let (scheme, given) = header.split_once(' ')?;
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(given.trim()));
+    let pair = String::from_utf8(decoded?.ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// A host without its port and without brackets.
@@ -162,7 +174,7 @@ pub(super) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             body::linger(request.into_body()).await;
-            refusal.response()
+            refused(&path, &refusal)
         }
     };
     let route = response.extensions().get::<Answered>().map_or("none", |answered| answered.0);

@@ -3,6 +3,7 @@
 mod body;
 mod gate;
 mod openapi;
+mod others;
 mod route;
 mod schema;
 mod serve;
@@ -34,6 +35,8 @@ pub struct App {
     pub(crate) bodies: Arc<Semaphore>,
     /// Connections that are open.
     pub(crate) connections: AtomicUsize,
+    /// What the web UI's API remembers.
+    pub(crate) web_ui: crate::routes::web_ui::State,
 }
 
 impl App {
@@ -48,6 +51,7 @@ impl App {
             gate: Gate::new(access)?,
             bodies: Arc::new(Semaphore::new(kilobytes)),
             connections: AtomicUsize::new(0),
+            web_ui: Default::default(),
         }))
     }
 

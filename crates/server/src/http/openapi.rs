@@ -14,6 +14,10 @@ pub fn document() -> Value {
         let at = paths.entry(path).or_insert_with(|| json!({}));
         at[route.method.to_lowercase()] = operation(route);
     }
+    let mut schemas = schemas();
+    if let Value::Object(schemas) = &mut schemas {
+        schemas.extend(super::others::schemas());
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -23,13 +27,14 @@ pub fn document() -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": schemas(),
+            "schemas": schemas,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
+                "basic": {"type": "http", "scheme": "basic"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": super::COOKIE},
             },
         },
-        "security": [{"bearer": []}, {"cookie": []}, {}],
+        "security": [{"bearer": []}, {"basic": []}, {"cookie": []}, {}],
     })
 }
 

@@ -116,7 +116,8 @@ pub fn routes() -> &'static [Route] {
     ROUTES.get_or_init(|| {
         let groups = [routes::jobs::routes(), routes::about::routes(), routes::gallery::routes()];
         let more = [routes::health::routes(), routes::page::routes()];
-        groups.into_iter().chain(more).flatten().collect()
+        let others = [routes::web_ui::routes(), routes::openai::routes()];
+        groups.into_iter().chain(more).chain(others).flatten().collect()
     })
 }
 
@@ -155,7 +156,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
                 let outcome = dispatch(&app, &group, params, request).await;
                 let (path, response) = match outcome {
                     Ok((path, response)) => (path, response),
-                    Err((path, refusal)) => (path, refusal.response()),
+                    Err((path, refusal)) => (path, routes::words::refused(path, &refusal)),
                 };
                 let mut response = response;
                 response.extensions_mut().insert(Answered(path));
