@@ -68,7 +68,7 @@ fn visible(drawing: &Drawing, background: [u8; 3]) -> bool {
     drawing.pixels.chunks_exact(4).filter(stands_out).count() * 50 > drawing.pixels.len() / 4
 }
 
-/// Every training drawing at [`SMALL`], on every background.
+/// Every training drawing in a small size, on every background.
 pub struct Drawings<'a> {
     drawings: &'a [Drawing],
     small: Vec<Vec<f32>>,

@@ -82,7 +82,7 @@ impl Weight {
         Self { form, shape }
     }
 
-    /// Prepares the weight `[n, k]` of a linear layer, rounded to 8 bits: see [`int8`].
+    /// Prepares the weight `[n, k]` of a linear layer, rounded to 8 bits: see [`crate::int8`].
     ///
     /// # Panics
     /// If `w` has another number of elements.

@@ -29,7 +29,8 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// The wish in our own JSON, whose fields are those of [`GenerateRequest`] and [`OURS`].
+    /// The wish in our own JSON, whose fields are those of [`GenerateRequest`],
+    /// and `model`, `init`, `mask`, `upscale`, `explain`.
     /// Without a seed it gets one.
     ///
     /// # Errors
