@@ -21,7 +21,7 @@ pub use self::gate::Access;
 pub(crate) use self::gate::COOKIE;
 use self::gate::Gate;
 pub use self::openapi::document;
-pub use self::route::{Answering, Asked, Gives, Route, Takes, blocking, routes};
+pub use self::route::{Answering, Asked, Gives, Handler, Route, Takes, blocking, routes};
 pub use self::serve::{Server, Stopper};
 use crate::Refusal;
 use crate::engine::Engine;

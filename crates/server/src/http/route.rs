@@ -66,7 +66,18 @@ pub struct Route {
     /// The status if all is well, and what it gives.
     pub gives: (u16, Gives),
     /// What it does.
-    pub handle: fn(Arc<App>, Asked) -> Answering,
+    pub handle: Handler,
+}
+
+/// What a route does with a request.
+pub type Handler = fn(Arc<App>, Asked) -> Answering;
+
+impl Route {
+    /// One that answers GET with 200, and takes nothing but the token.
+    pub fn get(path: &'static str, summary: &'static str, gives: Gives, handle: Handler) -> Self {
+        let (method, open, takes, query) = ("GET", false, Takes::Nothing, &[]);
+        Self { method, path, summary, open, takes, query, gives: (200, gives), handle }
+    }
 }
 
 /// A request, read.

@@ -14,16 +14,7 @@ use crate::http::{
 use crate::{Kind, Refusal};
 
 pub(crate) fn routes() -> Vec<Route> {
-    let get = |path, summary, gives, handle| Route {
-        method: "GET",
-        path,
-        summary,
-        open: false,
-        takes: Takes::Nothing,
-        query: &[],
-        gives: (200, Gives::Json(gives)),
-        handle,
-    };
+    let get = |path, summary, gives, handle| Route::get(path, summary, Gives::Json(gives), handle);
     vec![
         get("/api/v1/models", "The models, the default first", "Models", |app, _| {
             blocking(move || Ok(in_json(&models(&app))))

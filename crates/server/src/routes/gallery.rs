@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Refusal;
 use crate::http::{
-    Answering, App, Asked, Gives, Route, Takes, answer, blocking, header_value, json as in_json,
+    Answering, App, Asked, Gives, Route, answer, blocking, header_value, json as in_json,
 };
 
 /// Pictures of one answer, by habit and at most.
@@ -15,16 +15,7 @@ const PAGE: usize = 60;
 const MOST: usize = 500;
 
 pub(crate) fn routes() -> Vec<Route> {
-    let get = |path, summary, gives, handle| Route {
-        method: "GET",
-        path,
-        summary,
-        open: false,
-        takes: Takes::Nothing,
-        query: &[],
-        gives: (200, gives),
-        handle,
-    };
+    let get = Route::get;
     vec![
         Route {
             query: &[

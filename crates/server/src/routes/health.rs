@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::clock;
 use crate::http::{
-    Answering, App, Asked, Gives, Route, Takes, answer, blocking, document, json as in_json,
+    Answering, App, Asked, Gives, Route, answer, blocking, document, json as in_json,
 };
 use crate::metrics::Gauges;
 use crate::{Kind, Refusal};
@@ -15,16 +15,7 @@ use crate::{Kind, Refusal};
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(crate) fn routes() -> Vec<Route> {
-    let get = |path, summary, gives, handle| Route {
-        method: "GET",
-        path,
-        summary,
-        open: false,
-        takes: Takes::Nothing,
-        query: &[],
-        gives: (200, gives),
-        handle,
-    };
+    let get = Route::get;
     vec![
         Route {
             open: true,

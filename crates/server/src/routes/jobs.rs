@@ -19,16 +19,7 @@ use crate::http::{
 const SOON: Duration = Duration::from_millis(1500);
 
 pub(crate) fn routes() -> Vec<Route> {
-    let get = |path, summary, gives, handle| Route {
-        method: "GET",
-        path,
-        summary,
-        open: false,
-        takes: Takes::Nothing,
-        query: &[],
-        gives: (200, gives),
-        handle,
-    };
+    let get = Route::get;
     vec![
         Route {
             method: "POST",

@@ -7,21 +7,15 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use crate::Refusal;
-use crate::http::{Answering, Asked, Gives, Route, Takes, answer, header_value};
+use crate::http::{Answering, Asked, Gives, Route, answer, header_value};
 
 /// Path below the page's folder, content. The build script lists them.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 pub(crate) fn routes() -> Vec<Route> {
     let get = |path, summary, content_type, handle| Route {
-        method: "GET",
-        path,
-        summary,
         open: true,
-        takes: Takes::Nothing,
-        query: &[],
-        gives: (200, Gives::Text(content_type)),
-        handle,
+        ..Route::get(path, summary, Gives::Text(content_type), handle)
     };
     vec![
         get("/", "The page", "text/html; charset=utf-8", |_, asked| at("index.html".into(), asked)),

@@ -22,20 +22,11 @@ use crate::http::{Answering, App, Asked, Gives, Route, Takes, blocking, json as 
 const FORM: Takes = Takes::Other("multipart/form-data");
 
 pub(crate) fn routes() -> Vec<Route> {
+    let get = |path, summary, handle| Route::get(path, summary, Gives::Json("Anything"), handle);
     let post = |path, summary, takes, handle| Route {
         method: "POST",
-        path,
-        summary,
-        open: false,
         takes,
-        query: &[],
-        gives: (200, Gives::Json("Images")),
-        handle,
-    };
-    let get = |path, summary, handle| Route {
-        method: "GET",
-        gives: (200, Gives::Json("Anything")),
-        ..post(path, summary, Takes::Nothing, handle)
+        ..Route::get(path, summary, Gives::Json("Images"), handle)
     };
     vec![
         post(

@@ -26,7 +26,7 @@ pub(super) use self::answer::encoded;
 pub(super) use self::begin::ONE;
 pub(super) use self::draw::run;
 use crate::engine::Job;
-use crate::http::{Answering, App, Asked, Gives, Route, Takes};
+use crate::http::{Gives, Handler, Route, Takes};
 
 /// What the web UI remembers between two requests.
 #[derive(Default)]
@@ -92,19 +92,8 @@ pub(crate) fn routes() -> Vec<Route> {
     routes
 }
 
-type Handler = fn(Arc<App>, Asked) -> Answering;
-
 fn get(path: &'static str, summary: &'static str, handle: Handler) -> Route {
-    Route {
-        method: "GET",
-        path,
-        summary,
-        open: false,
-        takes: Takes::Nothing,
-        query: &[],
-        gives: (200, Gives::Json("Anything")),
-        handle,
-    }
+    Route::get(path, summary, Gives::Json("Anything"), handle)
 }
 
 /// What is asked for with a body.
