@@ -77,7 +77,9 @@ pub use contact_sheet::{contact_sheet, square_columns};
 pub use convert::{Conversion, ConvertError, ConvertOptions};
 pub use embedding::{Embedding, EmbeddingError};
 pub use error::ModelError;
-pub use generate::{CustomSampler, Finished, GenerateError, Settings, batches, generate};
+pub use generate::{
+    CustomSampler, Finished, GenerateError, Settings, batches, generate, generate_together,
+};
 pub use inputs::Inputs;
 pub use int8::choose as choose_int8;
 pub use latent_preview::{LatentPreview, LinearColours};

@@ -64,6 +64,7 @@ pub enum Conditioner<'a> {
 }
 
 /// What the U-Net is told about a request.
+#[derive(Clone)]
 pub enum Told {
     /// What the text encoders say.
     Words(Box<PromptEmbeds>),
@@ -76,6 +77,29 @@ pub enum Told {
     },
     /// Nothing.
     Nothing,
+}
+
+impl Told {
+    /// What it is told about a batch of pictures, each of another request; nothing if that cannot be
+    /// told at once.
+    pub(crate) fn joined(rows: &[&Self]) -> Option<Self> {
+        match rows[0] {
+            Self::Words(_) => {
+                let words = rows.iter().map(|row| match row {
+                    Self::Words(embeds) => Some(&**embeds),
+                    Self::Class { .. } | Self::Nothing => None,
+                });
+                let joined = PromptEmbeds::joined(&words.collect::<Option<Vec<_>>>()?);
+                joined.map(|joined| Self::Words(Box::new(joined)))
+            }
+            Self::Class { class, none } => {
+                let same = |row: &&Self| matches!(row, Self::Class { class: c, .. } if c == class);
+                let told = || Self::Class { class: *class, none: *none };
+                rows.iter().all(same).then(told)
+            }
+            Self::Nothing => Some(Self::Nothing),
+        }
+    }
 }
 
 impl Conditioner<'_> {

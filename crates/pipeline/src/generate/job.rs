@@ -22,7 +22,6 @@ pub(super) struct Job<'a> {
     pub outline: &'a Outline,
     pub request: &'a GenerateRequest,
     pub plan: Plan,
-    pub told: Told,
     pub given: Option<Given>,
     pub small: Option<Small>,
     /// Whether it begins with nothing but noise.
@@ -31,10 +30,11 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// The latents of one batch, `[N, h, w, C]`. There is a network if there are steps. `words`
-    /// hears where the first picture looks.
+    /// The latents of one batch, `[N, h, w, C]`, of which the network is `told`. There is a network
+    /// if there are steps. `words` hears where the first picture looks.
     pub fn latents(
         &self,
+        told: &Told,
         network: Option<&Network<'_>>,
         decoder: &mut Option<Autoencoder<'a>>,
         seeds: &[PictureSeed],
@@ -62,7 +62,7 @@ impl<'a> Job<'a> {
             outline: self.outline,
             sampler: self.settings.sampler,
             network,
-            told: &self.told,
+            told,
             request,
             size: plan.base,
             steps: request.steps,

@@ -9,6 +9,7 @@ mod heard;
 mod job;
 mod pass;
 mod small;
+mod together;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use self::given::Given;
 use self::job::Job;
 pub(crate) use self::pass::Pass;
 use self::small::Small;
+use self::together::{Wanted, told_alike};
 use crate::model::Told;
 use crate::request::PictureSeed;
 use crate::{GenerateRequest, Inputs, Model, ModelError, Picture, RequestError};
@@ -85,7 +87,9 @@ impl Default for Settings<'_> {
 
 /// A picture, as soon as it is there.
 pub struct Finished<'a> {
-    /// Which, from 0.
+    /// Which of the requests it is for, from 0.
+    pub request: usize,
+    /// Which of that request's, from 0.
     pub index: usize,
     /// What it was made from.
     pub seed: PictureSeed,
@@ -118,31 +122,58 @@ pub fn generate(
     each: &mut dyn FnMut(Finished<'_>) -> ControlFlow<()>,
 ) -> Result<(), GenerateError> {
     let token = watch.token();
-    let work = || all_batches(model, request, inputs, settings, watch, each);
+    let work = || all_batches(model, &[request], inputs, settings, watch, each);
     cancellable(token.as_ref(), work)?
 }
 
+/// As [`generate`], for several requests that [go together](GenerateRequest::goes_with) and begin
+/// with nothing but noise. Their pictures are made in common batches as far as they are told alike
+/// (texts of one length, that stay), and are to the bit what each request alone would have made.
+///
+/// # Errors
+/// As [`generate`].
+///
+/// # Panics
+/// If a request does not go with the first.
+pub fn generate_together(
+    model: &dyn Model,
+    requests: &[&GenerateRequest],
+    settings: Settings<'_>,
+    watch: &mut dyn Watch,
+    each: &mut dyn FnMut(Finished<'_>) -> ControlFlow<()>,
+) -> Result<(), GenerateError> {
+    for request in requests {
+        assert!(request.goes_with(requests[0]), "requests that do not go together");
+    }
+    let token = watch.token();
+    let inputs = &Inputs::default();
+    let work = || all_batches(model, requests, inputs, settings, watch, each);
+    cancellable(token.as_ref(), work)?
+}
+
+/// All pictures of requests that differ in nothing but words and seeds.
 fn all_batches(
     model: &dyn Model,
-    request: &GenerateRequest,
+    requests: &[&GenerateRequest],
     inputs: &Inputs,
     settings: Settings<'_>,
     watch: &mut dyn Watch,
     each: &mut dyn FnMut(Finished<'_>) -> ControlFlow<()>,
 ) -> Result<(), GenerateError> {
     let outline = &model.outline();
+    let request = requests[0];
     let plan = request.plan(outline, inputs)?;
     let small = Small::new(request, inputs, outline);
     let canvas = match small {
         Some(_) => None,
         None => Canvas::new(request, inputs, &plan, outline.downsampling_factor),
     };
-    let told = {
+    let told: Vec<Told> = {
         let conditioner = model.conditioner()?;
         watch.stage("load");
-        conditioner.told(request)
+        requests.iter().map(|request| conditioner.told(request)).collect()
     };
-    (settings.hear)(&told);
+    told.iter().for_each(settings.hear);
     // The next stage has other sizes.
     release_idle_memory();
     watch.stage("encode");
@@ -153,16 +184,17 @@ fn all_batches(
     };
     release_idle_memory();
 
-    let job = Job { model, outline, request, plan, told, given, small, pure, settings };
+    let job = Job { model, outline, request, plan, given, small, pure, settings };
     let mut network = if plan.steps > 0 { Some(model.network()?) } else { None };
     watch.stage("load");
     let mut decoder = None;
     let (width, height) = plan.size;
-    let batches = batches(outline, width, height, &request.picture_seeds());
-    let mut index = 0;
-    for (i, seeds) in batches.iter().enumerate() {
+    let batches = batches(outline, width, height, &Wanted::all(requests));
+    let batches: Vec<_> = batches.iter().flat_map(|batch| told_alike(batch, &told)).collect();
+    for (i, (told, batch)) in batches.iter().enumerate() {
         let words = settings.words.filter(|_| i == 0);
-        let latents = job.latents(network.as_ref(), &mut decoder, seeds, words, watch)?;
+        let seeds: Vec<PictureSeed> = batch.iter().map(|wanted| wanted.seed).collect();
+        let latents = job.latents(told, network.as_ref(), &mut decoder, &seeds, words, watch)?;
         if i + 1 == batches.len() {
             network = None;
         }
@@ -180,15 +212,16 @@ fn all_batches(
         let decode = |latents: &Tensor| decode_by(latents, |l| vae.decode(l, settings.tiling));
         let pictures = decode(&latents)?;
         watch.stage("decode");
-        for (n, (picture, &seed)) in pictures.into_iter().zip(seeds).enumerate() {
+        for (n, (picture, &wanted)) in pictures.into_iter().zip(*batch).enumerate() {
             let picture = match (&canvas, &job.small) {
                 (Some(canvas), _) => canvas.keep(picture),
                 (None, Some(_)) => small::cropped(picture, plan.size),
                 (None, None) => picture,
             };
             let latents = &latents.narrow_rows(n, 1);
-            let finished = Finished { index, seed, picture: &picture, latents, decode: &decode };
-            index += 1;
+            let Wanted { request, index, seed } = wanted;
+            let picture = &picture;
+            let finished = Finished { request, index, seed, picture, latents, decode: &decode };
             if each(finished).is_break() {
                 return Err(GenerateError::Cancelled);
             }

@@ -61,8 +61,8 @@ impl<'a> Contexts<'a> {
     }
 
     fn context(&self, texts: &[&Encoded]) -> Context {
-        let words = texts.iter().flat_map(|text| text.context.to_vec().repeat(self.rows));
-        let [_, tokens, channels] = *texts[0].context.shape() else { unreachable!("[1, T, D]") };
+        let words = texts.iter().flat_map(|text| Encoded::for_each(&text.context, self.rows));
+        let [_, tokens, channels] = *texts[0].context.shape() else { unreachable!("[N, T, D]") };
         let shape = [texts.len() * self.rows, tokens, channels];
         Context::new(Tensor::new(words.collect(), &shape))
     }

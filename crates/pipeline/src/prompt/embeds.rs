@@ -3,7 +3,8 @@
 use aquatint_diffusion::Condition;
 use aquatint_tensor::Tensor;
 
-/// What the text encoders say about a request. All contexts have the same length.
+/// What the text encoders say about a request, or about a batch of pictures of several. All contexts
+/// have the same length.
 #[derive(Clone, Debug)]
 pub struct PromptEmbeds {
     /// About the prompt; of several that `AND` joins, about the first.
@@ -24,9 +25,9 @@ pub struct PromptEmbeds {
 /// What the text encoders say about one text.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// Of every word. `[1, T, D]`
+    /// Of every word, `[1, T, D]`; `[N, T, D]` for a batch of N pictures that have different texts.
     pub context: Tensor,
-    /// Of the whole text, for models that want it. `[1, P]`
+    /// Of the whole text, for models that want it, `[1, P]` or `[N, P]`.
     pub pooled: Option<Tensor>,
 }
 
@@ -46,6 +47,27 @@ impl PromptEmbeds {
     pub fn new(prompt: Encoded, negative: Encoded) -> Self {
         let (parts, changes) = (Vec::new(), Vec::new());
         Self { prompt, negative, parts, weights: vec![1.0], changes, cut: [0; 2] }
+    }
+
+    /// What is said about a batch of which each picture has its own; nothing if that differs in more
+    /// than words: if texts have other lengths, change on the way, or are several with `AND`.
+    pub(crate) fn joined(rows: &[&Self]) -> Option<Self> {
+        let first = rows[0];
+        let alike = |row: &&Self| {
+            let lengths = |of: &Self| [of.prompt.context.dim(1), of.negative.context.dim(1)];
+            row.parts.is_empty()
+                && row.changes.is_empty()
+                && row.weights == first.weights
+                && lengths(row) == lengths(first)
+        };
+        if !rows.iter().all(alike) {
+            return None;
+        }
+        let joined = |of: &dyn Fn(&Self) -> &Encoded| {
+            Encoded::joined(&rows.iter().map(|row| of(row)).collect::<Vec<_>>())
+        };
+        let (prompt, negative) = (joined(&|row| &row.prompt), joined(&|row| &row.negative));
+        Some(Self { weights: first.weights.clone(), ..Self::new(prompt, negative) })
     }
 
     /// What is said under a condition at a step that is counted from 0.
@@ -77,6 +99,29 @@ impl PromptEmbeds {
 }
 
 impl Encoded {
+    /// Of a batch whose pictures have these texts.
+    fn joined(rows: &[&Self]) -> Self {
+        let stacked = |of: &dyn Fn(&Self) -> &Tensor| {
+            let shape = [&[rows.len()], &of(rows[0]).shape()[1..]].concat();
+            Tensor::new(rows.iter().flat_map(|row| of(row).to_vec()).collect(), &shape)
+        };
+        let pooled = rows[0].pooled.is_some();
+        let all = "all texts of a model went through the same encoders";
+        let pooled = pooled.then(|| stacked(&|row| row.pooled.as_ref().expect(all)));
+        Self { context: stacked(&|row| &row.context), pooled }
+    }
+
+    /// `x` `[1, …]` or `[N, …]`, for each of `rows` pictures.
+    pub(super) fn for_each(x: &Tensor, rows: usize) -> Vec<f32> {
+        match x.dim(0) {
+            1 => x.to_vec().repeat(rows),
+            own => {
+                assert_eq!(own, rows, "texts of another batch");
+                x.to_vec()
+            }
+        }
+    }
+
     /// Nothing: zeros in the shape of this.
     pub(super) fn zeros(&self) -> Self {
         let zeros = |x: &Tensor| Tensor::zeros(x.shape());

@@ -60,7 +60,7 @@ pub(crate) fn conditions(
     let Some(pooled) = texts[0].pooled.as_ref() else { return UNetConditions::default() };
     let n = texts.len() * rows;
     let vectors = texts.iter().flat_map(|text| match &text.pooled {
-        Some(pooled) => pooled.to_vec().repeat(rows),
+        Some(pooled) => Encoded::for_each(pooled, rows),
         None => unreachable!("all texts of a request went through the same encoders"),
     });
     // Original size, top and left of the crop, target size.

@@ -240,6 +240,21 @@ impl GenerateRequest {
         Self { guidance_interval: [0.2, 1.0], deep_cache: 3, ..self }
     }
 
+    /// Whether both can be drawn in one batch: they begin with noise, and differ in nothing but words,
+    /// seeds and how many pictures they want.
+    pub fn goes_with(&self, other: &Self) -> bool {
+        let alike = |request: &Self| Self {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            seed: 0,
+            subseed: 0,
+            count: 1,
+            ..request.clone()
+        };
+        let begins_with_noise = self.init.is_none() && self.mask.is_none();
+        begins_with_noise && self.prompt_to.is_none() && alike(self) == alike(other)
+    }
+
     /// The seed of every picture.
     pub fn seeds(&self) -> Vec<u64> {
         self.picture_seeds().into_iter().map(|seed| seed.seed).collect()
